@@ -1,0 +1,1 @@
+"""Who trades, and is it written down?"""

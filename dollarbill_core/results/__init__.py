@@ -1,0 +1,1 @@
+"""What did we earn, or would have?"""

@@ -1,0 +1,1 @@
+"""What is allowed, and what does it cost?"""
