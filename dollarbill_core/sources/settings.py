@@ -1,0 +1,134 @@
+"""What this installation is set to: one TOML file, secrets from the environment.
+
+The file is ``dollarbill.toml`` in the home folder, every key is optional:
+
+    reports = "~/reports"       # rendered runs
+    data = "~/chains"           # the chain and price store
+    deadline_minutes = 30.0     # a run is ended after so long, whole notebook
+
+``DOLLARBILL_HOME``, ``DOLLARBILL_REPORTS``, ``DOLLARBILL_DATA`` and ``DOLLARBILL_TEST_DATA``
+override their folder. A secret never stands in the file, and never in a printed setting.
+"""
+
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from difflib import get_close_matches
+from pathlib import Path
+
+FILE_NAME = "dollarbill.toml"
+SECRETS = ("ALPACA_API_KEY", "ALPACA_SECRET_KEY")
+_CHECKOUT = Path(__file__).parents[2]
+_SECRET_WORDS = ("key", "secret", "token", "password")
+
+
+class SettingsError(ValueError):
+    """The settings file or a needed secret is wrong; the message is one line for the user."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Where things live and how long they may take; nothing in here is secret."""
+
+    home: Path
+    reports: Path
+    data: Path
+    notebooks: Path
+    test_data: Path
+    deadline_minutes: float = 30.0
+
+    def __post_init__(self) -> None:
+        if not 0 < self.deadline_minutes <= 24 * 60:
+            raise SettingsError(
+                f"deadline_minutes = {self.deadline_minutes:g} is outside 0 to 1440"
+            )
+
+    @property
+    def file(self) -> Path:
+        return self.home / FILE_NAME
+
+    @property
+    def ledger(self) -> Path:
+        """The operator's ledger; rehearsals keep theirs elsewhere."""
+        return self.home / "ledger.sqlite"
+
+    def described(self) -> dict[str, str]:
+        """Every setting as text, and for each secret only whether it is there."""
+        shown = {field.name: str(getattr(self, field.name)) for field in fields(self)}
+        shown["settings file"] = str(self.file) if self.file.is_file() else "none: defaults"
+        return shown | {name: "set" if there else "not set" for name, there in keys().items()}
+
+
+def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
+    """Settings from the defaults, then the TOML file, then the environment's folders.
+
+    Raises
+    ------
+    SettingsError
+        For a key that does not exist, a value of the wrong type, or a secret in the file.
+    """
+    environment = os.environ if environment is None else environment
+    home = _folder(environment.get("DOLLARBILL_HOME") or "~/.dollarbill")
+    told = _checked(home / FILE_NAME)
+    for name in _FOLDERS:
+        given = environment.get(f"DOLLARBILL_{name.upper()}") or told.get(name)
+        told[name] = _folder(str(given), home) if given else _default_folder(name, home)
+    return Settings(home=home, **told)  # type: ignore[arg-type]  # types checked in _checked
+
+
+def keys(environment: Mapping[str, str] | None = None) -> dict[str, bool]:
+    """Which secrets the environment holds, by name; never their values."""
+    environment = os.environ if environment is None else environment
+    return {name: bool(environment.get(name)) for name in SECRETS}
+
+
+def secret(name: str, environment: Mapping[str, str] | None = None) -> str:
+    """The value of one secret, or one line that says which variable to set."""
+    environment = os.environ if environment is None else environment
+    if not environment.get(name):
+        raise SettingsError(f"{name} is not set: export it before this run, or use no broker")
+    return environment[name]
+
+
+_FOLDERS = ("reports", "data", "notebooks", "test_data")
+_TYPES: dict[str, type] = {**dict.fromkeys(_FOLDERS, str), "deadline_minutes": float}
+
+
+def _folder(text: str, base: Path | None = None) -> Path:
+    return ((base or Path.cwd()) / Path(text).expanduser()).resolve()
+
+
+def _default_folder(name: str, home: Path) -> Path:
+    """Beside the notebooks in a checkout; under home where the package alone is installed."""
+    if name == "test_data":
+        return _CHECKOUT.parent / "shared" / "data"
+    return (_CHECKOUT if (_CHECKOUT / "notebooks").is_dir() else home) / name
+
+
+def _checked(file: Path) -> dict[str, object]:
+    try:
+        told = tomllib.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise SettingsError(f"{file} cannot be read: {error}") from None
+    return {name: _value(file, name, value) for name, value in told.items()}
+
+
+def _value(file: Path, name: str, value: object) -> object:
+    if name not in _TYPES:
+        raise SettingsError(f"{file}: {_unknown(name)}")
+    if _TYPES[name] is float and type(value) is int:
+        return float(value)
+    if type(value) is not _TYPES[name]:
+        raise SettingsError(f"{file}: {name} = {value!r} is not a {_TYPES[name].__name__}")
+    return value
+
+
+def _unknown(name: str) -> str:
+    if any(word in name.lower() for word in _SECRET_WORDS):
+        return f"{name} looks like a secret: take it out and set it in the environment"
+    near = get_close_matches(name, _TYPES, n=1)
+    known = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(_TYPES)}"
+    return f"unknown key {name!r}; {known}"
