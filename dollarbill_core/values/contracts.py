@@ -143,7 +143,8 @@ class Option:
         >>> Option("SPY", date(2026, 12, 18), Decimal("600"), Right.PUT).occ
         'SPY261218P00600000'
         """
-        return f"{self.root}{self.expiry:%y%m%d}{self.right.name[0]}{int(self.strike * 1000):08d}"
+        strike = int(self.strike * 1000)
+        return f"{self.root}{self.expiry:%y%m%d}{self.right.name[0]}{strike:08d}"
 
     @property
     def underlying(self) -> str:
@@ -181,7 +182,8 @@ class Option:
         return max(self.right * (self.strike - spot), Decimal(0))
 
     def __str__(self) -> str:
-        return f"{self.root} {self.expiry:%Y-%m-%d} {self.strike.normalize():f} {self.right.name}"
+        strike = f"{self.strike.normalize():f}"
+        return f"{self.root} {self.expiry:%Y-%m-%d} {strike} {self.right.name}"
 
 
 Instrument = Option | Stock

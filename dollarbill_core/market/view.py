@@ -1,0 +1,200 @@
+"""What may be known at one instant: quotes, marks, history, rates, dividends; nothing later."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from decimal import Decimal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dollarbill_core.market.carry import CashDividend, Rates, policy_rates
+from dollarbill_core.market.chains import Chain, ChainDays, Floats, NoQuote, Quote
+from dollarbill_core.market.volatility import Standing, iv_percentile, iv_rank
+from dollarbill_core.pricing import black_scholes
+from dollarbill_core.values.calendars import close_instant, expiry_instant, years_between
+from dollarbill_core.values.contracts import Instrument, Option, Stock, dollars_per_share
+from dollarbill_core.values.provenance import Provenance, fingerprint
+
+_HISTORY_SESSIONS = 300  # enough for a year's statistics and a start-up
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class History:
+    """Daily closes and 30-day implied vols up to and including today; shape (n,) each."""
+
+    days: NDArray[np.datetime64]
+    closes: Floats
+    vols: Floats
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class View:
+    """Everything knowable at ``now``, and nothing else: what strategies, margin and limits read.
+
+    For a calculation by hand, give ``now``, ``spots`` and ``marks``:
+
+    >>> from datetime import UTC
+    >>> put = Option.from_occ("SPY261218P00600000")
+    >>> view = View(datetime(2026, 11, 2, 21, tzinfo=UTC), {"SPY": Decimal(640)},
+    ...             {put: Decimal("5.10")})
+    >>> view.mark(put), view.spot("SPY")
+    (Decimal('5.10'), Decimal('640'))
+    """
+
+    now: datetime
+    spots: Mapping[str, Decimal]
+    marks: Mapping[Instrument, Decimal] = field(default_factory=dict)
+    chains: Mapping[str, Chain] = field(default_factory=dict)
+    history: Mapping[str, History] = field(default_factory=dict)
+    rates: Rates = field(default_factory=Rates)
+    dividends: Mapping[str, tuple[CashDividend, ...]] = field(default_factory=dict)
+    dividend_yields: Mapping[str, float] = field(default_factory=dict)
+    last_quotes: Mapping[Option, Quote] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.now.tzinfo is None:
+            raise ValueError(f"a view's instant needs a time zone, got {self.now}")
+
+    @property
+    def today(self) -> date:
+        return self.now.date()
+
+    @property
+    def hash(self) -> str:
+        """Changes with anything a decision could have seen; stored beside each decision."""
+        return fingerprint(self)
+
+    def spot(self, symbol: str) -> Decimal:
+        """Dollars per share of an underlying. Raises NoQuote when it is not in the view."""
+        if symbol not in self.spots:
+            raise NoQuote(f"no price of {symbol} on {self.today}")
+        return self.spots[symbol]
+
+    def chain(self, symbol: str) -> Chain:
+        """The chain of an underlying. Raises NoQuote when there is none today."""
+        if symbol not in self.chains:
+            raise NoQuote(f"no chain of {symbol} on {self.today}")
+        return self.chains[symbol]
+
+    def quote(self, option: Option) -> Quote:
+        """Today's sound quote. Raises NoQuote when there is none, or it is crossed or locked."""
+        quote = self.chain(option.underlying).quote(option)
+        if quote.fault:
+            raise NoQuote(f"{option} is {quote.fault}: {quote.bid} / {quote.ask}")
+        return quote
+
+    def mark(self, instrument: Instrument) -> Decimal:
+        """Dollars per share for the books: a given mark, a sound quote's mid, else a model's.
+
+        Without a sound quote a held option is marked at the model's price, or at the last ask
+        when that is higher: the side that hurts a seller. ``is_modelled`` tells which it is.
+
+        Raises
+        ------
+        NoQuote
+            If there is neither a quote nor anything to model one from.
+        """
+        if instrument in self.marks:
+            return self.marks[instrument]
+        if isinstance(instrument, Stock):
+            return self.spot(instrument.symbol)
+        try:
+            return self.quote(instrument).mid
+        except NoQuote:
+            last = self.last_quotes.get(instrument)
+            model = self._modelled_mark(instrument)
+            return max(model, last.ask) if last else model
+
+    def is_modelled(self, instrument: Instrument) -> bool:
+        """Whether ``mark`` has no sound quote or given mark behind it today."""
+        if instrument in self.marks or isinstance(instrument, Stock):
+            return False
+        try:
+            return bool(self.quote(instrument).fault)
+        except NoQuote:
+            return True
+
+    def iv_rank(self, symbol: str) -> Standing:
+        """Where today's 30-day implied vol stands between the year's lowest and highest."""
+        return iv_rank(self._history(symbol).vols)
+
+    def iv_percentile(self, symbol: str) -> Standing:
+        """The share of the year's days whose 30-day implied vol was strictly below today's."""
+        return iv_percentile(self._history(symbol).vols)
+
+    def _history(self, symbol: str) -> History:
+        if symbol not in self.history:
+            raise NoQuote(f"no history of {symbol} on {self.today}")
+        return self.history[symbol]
+
+    def _modelled_mark(self, option: Option) -> Decimal:
+        spot = self.spot(option.underlying)
+        years = years_between(self.now, expiry_instant(option))
+        if years <= 0:
+            return option.intrinsic(spot)
+        vol = self._vol_near(option)
+        dividend_yield = self.dividend_yields.get(option.underlying, 0.0)
+        rate = self.rates.continuous(years)
+        value = black_scholes.price(
+            option.right, float(spot), float(option.strike), years, rate, vol, dividend_yield
+        )
+        return dollars_per_share(float(value))
+
+    def _vol_near(self, option: Option) -> float:
+        """The implied vol of the quoted contract that is nearest in expiry, then in strike."""
+        chain = self.chain(option.underlying)
+        known = chain.where(np.isfinite(chain.vol))
+        if not len(known):
+            raise NoQuote(f"{option}: no quote today and no implied vol to model one from")
+        days = np.abs((known.expiry - np.datetime64(option.expiry, "D")).astype(int))
+        strikes = np.abs(known.strike / float(option.strike) - 1)
+        return float(known.vol[np.lexsort((strikes, days))[0]])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Chains:
+    """All underlyings' chains over a period, from which each session's View is cut.
+
+    A view holds nothing that was made after its own close: history is cut at the day, and a
+    day's chain is asked for only when that day has come.
+    """
+
+    days: Mapping[str, ChainDays]
+    provenance: Provenance
+    dividends: Mapping[str, tuple[CashDividend, ...]] = field(default_factory=dict)
+
+    @property
+    def symbols(self) -> tuple[str, ...]:
+        return tuple(self.days)
+
+    @property
+    def sessions(self) -> tuple[date, ...]:
+        """Every day on which at least one underlying has a chain, in order."""
+        return tuple(sorted({day for each in self.days.values() for day in each.sessions}))
+
+    def view(self, day: date, last_quotes: Mapping[Option, Quote] | None = None) -> View:
+        """What may be known at the close of ``day``. Raises NoQuote if it is no session here."""
+        open_today = {s: d for s, d in self.days.items() if day in d}
+        if not open_today:
+            raise NoQuote(f"no chain of {', '.join(self.days)} on {day}")
+        chains = {symbol: each.chain(day) for symbol, each in open_today.items()}
+        return View(
+            now=close_instant(day),
+            spots={s: dollars_per_share(chain.spot) for s, chain in chains.items()},
+            chains=chains,
+            history={s: _history_until(each, day) for s, each in open_today.items()},
+            rates=policy_rates(day),
+            dividends={
+                symbol: tuple(x for x in known if x.ex_date <= day)
+                for symbol, known in self.dividends.items()
+            },
+            dividend_yields={s: each.dividend_yield for s, each in open_today.items()},
+            last_quotes=last_quotes or {},
+        )
+
+
+def _history_until(days: ChainDays, day: date) -> History:
+    stop = int(np.searchsorted(days.days, np.datetime64(day, "D"), "right"))
+    rows = slice(max(stop - _HISTORY_SESSIONS, 0), stop)
+    return History(days.days[rows], days.closes[rows], days.vols[rows])

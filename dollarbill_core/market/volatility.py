@@ -1,0 +1,215 @@
+"""How much prices move and how much the options ask for it: realised vol, 30-day vol, VIX."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dollarbill_core.market.carry import Rates
+from dollarbill_core.market.chains import Chain, Floats, NoQuote
+from dollarbill_core.values.calendars import expiry_instant, years_between
+from dollarbill_core.values.contracts import Right
+
+SESSIONS_PER_YEAR = 252
+THIRTY_DAYS = 30 / 365  # years, ACT/365
+_TOO_NEAR = 7 / 365  # options of the last week are left out, as Cboe does
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A rank or percentile, 0 to 1, with the number of days it was taken over."""
+
+    value: float
+    days: int
+
+    def __str__(self) -> str:
+        return "n/a" if math.isnan(self.value) else f"{self.value:.0%} (n = {self.days})"
+
+
+def iv_rank(vols: Floats) -> Standing:
+    """(today - lowest) / (highest - lowest) of the last 252 vols, the last one being today's.
+
+    >>> str(iv_rank(np.array([0.10, 0.30, 0.15])))
+    '25% (n = 3)'
+    """
+    known = _last_year(vols)
+    low, high = (known.min(), known.max()) if len(known) else (math.nan, math.nan)
+    if not high > low:
+        return Standing(math.nan, len(known))
+    return Standing(float((known[-1] - low) / (high - low)), len(known))
+
+
+def iv_percentile(vols: Floats) -> Standing:
+    """The share of the last 252 vols strictly below the last one, which is today's.
+
+    >>> str(iv_percentile(np.array([0.10, 0.30, 0.15, 0.15])))
+    '25% (n = 4)'
+    """
+    known = _last_year(vols)
+    if not len(known):
+        return Standing(math.nan, 0)
+    return Standing(float((known < known[-1]).mean()), len(known))
+
+
+def _last_year(vols: Floats) -> Floats:
+    """The known vols of the last year; nothing at all when today's is unknown."""
+    year = np.asarray(vols, float)[-SESSIONS_PER_YEAR:]
+    if not len(year) or math.isnan(year[-1]):
+        return year[:0]
+    return year[np.isfinite(year)]
+
+
+def realised_vol(closes: Floats, sessions: int = 21) -> Floats:
+    """Annual vol of the trailing ``sessions`` close-to-close log returns, mean taken as zero.
+
+    sqrt(252 / n x sum of squared returns). Shape (n,); NaN for the first ``sessions`` days.
+
+    Raises
+    ------
+    ValueError
+        If ``sessions`` is not positive or a close is not.
+    """
+    closes = np.asarray(closes, float)
+    if sessions < 1:
+        raise ValueError(f"sessions must be 1 or more, got {sessions}")
+    if not (closes > 0).all():
+        raise ValueError("closes must be positive")
+    squares = np.diff(np.log(closes)) ** 2
+    vols = np.full(len(closes), np.nan)
+    if len(squares) >= sessions:
+        windows = np.lib.stride_tricks.sliding_window_view(squares, sessions)
+        vols[sessions:] = np.sqrt(windows.mean(axis=1) * SESSIONS_PER_YEAR)
+    return vols
+
+
+def at_the_money_vol(chain: Chain, rates: Rates, years: float = THIRTY_DAYS) -> float:
+    """Implied vol at the forward for a constant maturity, interpolated in total variance.
+
+    The two expiries around ``years`` each give the vol at their parity forward, interpolated
+    between the strikes beside it. NaN when fewer than one usable expiry is quoted; with one
+    only, or none on one side, the nearest stands for the term.
+    """
+    points = []
+    for expiry in chain.expiries:
+        part = chain.expiring(expiry)
+        term = years_between(chain.as_of, expiry_instant(part.option(0)))
+        vol = _vol_at_forward(part, term, rates) if term > _TOO_NEAR else math.nan
+        if math.isfinite(vol):
+            points.append((term, vol * vol * term))
+    if not points:
+        return math.nan
+    terms, variances = np.array(points).T
+    if years <= terms[0] or years >= terms[-1]:
+        nearest = 0 if years <= terms[0] else -1
+        return float(math.sqrt(variances[nearest] / terms[nearest]))
+    return float(math.sqrt(np.interp(years, terms, variances) / years))
+
+
+def _vol_at_forward(part: Chain, years: float, rates: Rates) -> float:
+    """The vol of one expiry at its forward: linear in strike between the two beside it."""
+    known = part.where(np.isfinite(part.vol))
+    if not len(known):
+        return math.nan
+    try:
+        forward = parity_forward(part, years, rates.continuous(years))
+    except NoQuote:
+        forward = part.spot * math.exp(rates.continuous(years) * years)
+    out_of_money = known.where(known.right * (known.strike - forward) >= 0)
+    side = out_of_money if len(out_of_money) >= 2 else known
+    order = np.argsort(side.strike, kind="stable")
+    return float(np.interp(forward, side.strike[order], side.vol[order]))
+
+
+def parity_forward(part: Chain, years: float, rate: float) -> float:
+    """Forward of one expiry: K + exp(r T) (C - P) where call and put mids are closest.
+
+    Source: Cboe, "Volatility Index Methodology: Cboe Volatility Index", step 1.
+
+    Raises
+    ------
+    NoQuote
+        If no strike has both a sound call and a sound put.
+    """
+    strikes, calls, puts = _paired(part)
+    if not len(strikes):
+        raise NoQuote(f"{part.symbol}: no strike has both a call and a put quoted")
+    at = int(np.argmin(np.abs(calls - puts)))
+    return float(strikes[at] + math.exp(rate * years) * (calls[at] - puts[at]))
+
+
+def _paired(part: Chain) -> tuple[Floats, Floats, Floats]:
+    """Strikes with sound quotes on both sides, and the two mids."""
+    sound = part.sound
+    calls, puts = sound.only(Right.CALL), sound.only(Right.PUT)
+    strikes, i, j = np.intersect1d(calls.strike, puts.strike, return_indices=True)
+    return strikes, calls.mid[i], puts.mid[j]
+
+
+def vix(chain: Chain, rates: Rates) -> float:
+    """The 30-day vol that the whole strip of options asks for, in percent, by Cboe's method.
+
+    Each of the two expiries around 30 days gives a variance from its out-of-the-money bids and
+    asks, 2/T sum(dK/K^2 exp(rT) Q) - (F/K0 - 1)^2 / T, counted outwards from the forward until
+    two neighbouring strikes have no bid; the two are interpolated in total variance.
+
+    Source: Cboe, "Volatility Index Methodology: Cboe Volatility Index" (2022), steps 1 to 3.
+
+    Raises
+    ------
+    NoQuote
+        If fewer than two expiries beyond a week are listed.
+    """
+    terms = []
+    for expiry in chain.expiries:
+        part = chain.expiring(expiry)
+        years = years_between(chain.as_of, expiry_instant(part.option(0)))
+        if years > _TOO_NEAR:
+            terms.append((years, part))
+    if len(terms) < 2:
+        raise NoQuote(f"{chain.symbol}: two expiries beyond a week are needed for a VIX")
+    following = next((i for i, (years, _) in enumerate(terms) if years > THIRTY_DAYS), 0)
+    following = min(max(following, 1), len(terms) - 1)
+    (near, near_part), (far, far_part) = terms[following - 1], terms[following]
+    near_variance = near * strip_variance(near_part, near, rates.continuous(near))
+    far_variance = far * strip_variance(far_part, far, rates.continuous(far))
+    weight = (far - THIRTY_DAYS) / (far - near)
+    total = weight * near_variance + (1 - weight) * far_variance
+    return 100 * math.sqrt(total / THIRTY_DAYS)
+
+
+def strip_variance(part: Chain, years: float, rate: float) -> float:
+    """Annual variance of one expiry from its out-of-the-money strip; see ``vix``."""
+    forward = parity_forward(part, years, rate)
+    listed = np.unique(part.strike)
+    below = listed[listed <= forward]
+    centre = float(below[-1]) if len(below) else float(listed[0])
+    calls, call_mids = _strip(part.only(Right.CALL), centre, Right.CALL)
+    puts, put_mids = _strip(part.only(Right.PUT), centre, Right.PUT)
+    middle = _middle(part, centre)
+    strikes = np.concatenate([puts[::-1], [centre], calls])
+    prices = np.concatenate([put_mids[::-1], [middle], call_mids])
+    widths = np.gradient(strikes) if len(strikes) > 1 else np.zeros(1)
+    widths[1:-1] = (strikes[2:] - strikes[:-2]) / 2
+    strip = 2 / years * math.exp(rate * years) * float((widths / strikes**2 * prices).sum())
+    return strip - (forward / centre - 1) ** 2 / years
+
+
+def _strip(side: Chain, centre: float, right: Right) -> tuple[Floats, Floats]:
+    """Strikes and mids outwards from the centre, up to two neighbours without a bid."""
+    out = side.where(right * (side.strike - centre) > 0)
+    order = np.argsort(right * out.strike, kind="stable")
+    bids, strikes, mids = out.bid[order], out.strike[order], out.mid[order]
+    dry: NDArray[np.bool_] = ~(bids > 0)
+    ends = np.flatnonzero(dry[1:] & dry[:-1])
+    stop = int(ends[0]) if len(ends) else len(dry)
+    keep = ~dry[:stop]
+    return strikes[:stop][keep], mids[:stop][keep]
+
+
+def _middle(part: Chain, centre: float) -> float:
+    """The mean of the call's and the put's mid at the centre strike."""
+    at = part.where(part.strike == centre)
+    return float(at.mid.mean())
+
+

@@ -1,0 +1,379 @@
+"""What we own, the events that change it, and the one place where they are accounted.
+
+Signs, said once: quantity + long, - short; cash + received, - paid. A position's value or Greek
+is quantity x multiplier x the per-share figure (``Book.total``), so a short's are the long's
+inverted; no other code has a sign rule.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from decimal import ROUND_HALF_UP, Decimal
+from typing import TypeVar
+
+from dollarbill_core.values.contracts import Instrument, Leg, Legs, Option, Right, Stock
+
+Amount = TypeVar("Amount", Decimal, float)
+ZERO = Decimal(0)
+
+
+class WrongEvent(ValueError):
+    """An event that cannot have happened to this book: out of order, or to nothing held."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fill:
+    """Bought (+) or sold (-) ``quantity`` at ``price`` dollars per share."""
+
+    at: datetime
+    trade: str
+    instrument: Instrument
+    quantity: int
+    price: Decimal
+    order: str = ""
+    reason: str = ""
+
+    @property
+    def cash(self) -> Decimal:
+        return -self.quantity * self.instrument.multiplier * self.price
+
+
+@dataclass(frozen=True, slots=True)
+class Expiry:
+    """An option lapses (value 0) or settles in cash at ``value`` dollars per share.
+
+    ``quantity`` is the signed position that goes: a short pays what its holder receives.
+    """
+
+    at: datetime
+    trade: str
+    option: Option
+    quantity: int
+    value: Decimal = ZERO
+
+    @property
+    def cash(self) -> Decimal:
+        return self.quantity * self.option.multiplier * self.value
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """``quantity`` > 0 short contracts are assigned: shares change hands at the strike."""
+
+    at: datetime
+    trade: str
+    option: Option
+    quantity: int
+
+    @property
+    def shares(self) -> int:
+        """Shares received (+) or delivered (-): a put's writer buys, a call's writer sells."""
+        return -self.option.right * self.quantity * self.option.multiplier
+
+    @property
+    def cash(self) -> Decimal:
+        return -self.shares * self.option.strike
+
+
+@dataclass(frozen=True, slots=True)
+class Exercise:
+    """``quantity`` > 0 long contracts are exercised: shares change hands at the strike."""
+
+    at: datetime
+    trade: str
+    option: Option
+    quantity: int
+
+    @property
+    def shares(self) -> int:
+        return self.option.right * self.quantity * self.option.multiplier
+
+    @property
+    def cash(self) -> Decimal:
+        return -self.shares * self.option.strike
+
+
+@dataclass(frozen=True, slots=True)
+class Dividend:
+    """``per_share`` dollars on ``quantity`` shares; a short pays it."""
+
+    at: datetime
+    stock: Stock
+    quantity: int
+    per_share: Decimal
+
+    @property
+    def cash(self) -> Decimal:
+        return self.quantity * self.per_share
+
+
+@dataclass(frozen=True, slots=True)
+class Interest:
+    """Dollars received (+) or paid (-) on cash."""
+
+    at: datetime
+    amount: Decimal
+
+    @property
+    def cash(self) -> Decimal:
+        return self.amount
+
+
+@dataclass(frozen=True, slots=True)
+class Fee:
+    """``amount`` > 0 dollars charged; ``kind`` names the line of the cost table."""
+
+    at: datetime
+    amount: Decimal
+    kind: str
+    trade: str = ""
+
+    @property
+    def cash(self) -> Decimal:
+        return -self.amount
+
+
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """Money that an investor brings (+) or takes (-)."""
+
+    at: datetime
+    amount: Decimal
+    investor: str = ""
+
+    @property
+    def cash(self) -> Decimal:
+        return self.amount
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """``new`` shares for each ``old`` one; whole-number splits also divide option strikes."""
+
+    at: datetime
+    stock: Stock
+    new: int
+    old: int = 1
+
+    @property
+    def cash(self) -> Decimal:
+        return ZERO
+
+
+Event = Fill | Expiry | Assignment | Exercise | Dividend | Interest | Fee | Flow | Split
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """A signed holding. ``cost`` is the dollars paid for it, fees apart; a short's is negative."""
+
+    instrument: Instrument
+    quantity: int
+    cost: Decimal = ZERO
+
+    def __post_init__(self) -> None:
+        if self.quantity == 0:
+            raise ValueError(f"a position of 0 is no position: {self.instrument}")
+
+
+@dataclass(frozen=True, slots=True)
+class Trade:
+    """An opened structure: what is left of it, and the net cash its opening fills brought."""
+
+    id: str
+    legs: Legs
+    opened: datetime
+    credit: Decimal = ZERO
+
+    @property
+    def underlying(self) -> str:
+        return self.legs[0].instrument.underlying
+
+
+@dataclass(frozen=True, slots=True)
+class Book:
+    """Cash, positions and open trades at one instant; a value, never changed in place.
+
+    Positions and trades are kept sorted, so that two books that hold the same are equal.
+
+    >>> from datetime import UTC
+    >>> put = Option.from_occ("SPY261218P00600000")
+    >>> book = Book(Decimal(10_000))
+    >>> sold = Fill(datetime(2026, 11, 2, tzinfo=UTC), "SPY-1", put, -2, Decimal("5.10"))
+    >>> book.after(sold).cash
+    Decimal('11020.00')
+    >>> book.after(sold).quantity(put)
+    -2
+    """
+
+    cash: Decimal = ZERO
+    positions: tuple[Position, ...] = ()
+    trades: tuple[Trade, ...] = ()
+    as_of: datetime | None = None
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.cash, Decimal):
+            raise ValueError(f"cash must be a Decimal, got {self.cash!r}")
+        held = [position.instrument for position in self.positions]
+        if len(set(held)) != len(held):
+            raise ValueError(f"each instrument once in a book, got {held}")
+        by_name = tuple(sorted(self.positions, key=lambda p: str(p.instrument)))
+        object.__setattr__(self, "positions", by_name)
+        object.__setattr__(self, "trades", tuple(sorted(self.trades, key=lambda t: t.id)))
+
+    def quantity(self, instrument: Instrument) -> int:
+        """Signed contracts or shares held; 0 when none."""
+        found = (p.quantity for p in self.positions if p.instrument == instrument)
+        return next(found, 0)
+
+    def trade(self, trade_id: str) -> Trade | None:
+        """The open trade of that id, or None."""
+        return next((trade for trade in self.trades if trade.id == trade_id), None)
+
+    def total(self, per_share: Callable[[Instrument], Amount]) -> Amount:
+        """Sum of quantity x multiplier x ``per_share``: market value, or any Greek."""
+        amounts = [
+            p.quantity * p.instrument.multiplier * per_share(p.instrument)
+            for p in self.positions
+        ]
+        return sum(amounts[1:], amounts[0]) if amounts else ZERO  # type: ignore[return-value]  # 0 of either kind
+
+    def after(self, event: Event) -> "Book":
+        """This book once ``event`` has happened: the only place where cash and holdings change.
+
+        Raises
+        ------
+        WrongEvent
+            If the event is older than the book, or takes away what is not held.
+        """
+        if event.at.tzinfo is None:
+            raise WrongEvent(f"an event needs a time zone: {event}")
+        if self.as_of is not None and event.at < self.as_of:
+            raise WrongEvent(f"event of {event.at} is older than the book of {self.as_of}")
+        paid = replace(self, cash=self.cash + event.cash, as_of=event.at)
+        match event:
+            case Fill():
+                return paid._filled(event)
+            case Expiry():
+                return paid._removed(event.trade, event.option, event.quantity)
+            case Assignment():
+                rest = paid._removed(event.trade, event.option, -event.quantity)
+                return rest._delivered(event.at, event.trade, event.option, event.shares)
+            case Exercise():
+                rest = paid._removed(event.trade, event.option, event.quantity)
+                return rest._delivered(event.at, event.trade, event.option, event.shares)
+            case Dividend():
+                if self.quantity(event.stock) != event.quantity:
+                    raise WrongEvent(f"dividend on shares that are not held: {event}")
+                return paid
+            case Split():
+                return paid._split(event)
+            case _:
+                return paid
+
+    def after_all(self, events: Iterable[Event]) -> "Book":
+        """This book after each event in turn."""
+        book = self
+        for event in events:
+            book = book.after(event)
+        return book
+
+    def _filled(self, fill: Fill) -> "Book":
+        if fill.quantity == 0 or fill.price < 0:
+            raise WrongEvent(f"a fill needs a quantity and a price of 0 or more: {fill}")
+        moved = self._moved(fill.instrument, fill.quantity, -fill.cash)
+        leg = Leg(fill.instrument, fill.quantity)
+        return moved._in_trade(fill.at, fill.trade, leg, fill.cash)
+
+    def _removed(self, trade: str, option: Option, quantity: int) -> "Book":
+        """Without ``quantity`` (signed) of the option, which must be held on that side."""
+        held = self.quantity(option)
+        if quantity == 0 or held * quantity <= 0 or abs(quantity) > abs(held):
+            raise WrongEvent(f"cannot remove {quantity} of {option}, {held} held")
+        at = self.as_of
+        assert at is not None  # after() has just set it
+        moved = self._moved(option, -quantity, ZERO)
+        return moved._in_trade(at, trade, Leg(option, -quantity), ZERO)
+
+    def _delivered(self, at: datetime, trade: str, option: Option, shares: int) -> "Book":
+        stock = Stock(option.underlying)
+        moved = self._moved(stock, shares, shares * option.strike)
+        return moved._in_trade(at, trade, Leg(stock, shares), ZERO)
+
+    def _moved(self, instrument: Instrument, quantity: int, cost: Decimal) -> "Book":
+        """With ``quantity`` more of an instrument; what is closed leaves at average cost."""
+        others = tuple(p for p in self.positions if p.instrument != instrument)
+        old = next((p for p in self.positions if p.instrument == instrument), None)
+        if old is None:
+            return replace(self, positions=(*others, Position(instrument, quantity, cost)))
+        left = old.quantity + quantity
+        if left == 0:
+            return replace(self, positions=others)
+        if old.quantity * quantity > 0:
+            new_cost = old.cost + cost
+        elif old.quantity * left > 0:
+            share = old.cost * left / old.quantity
+            new_cost = share.quantize(Decimal("0.0001"), ROUND_HALF_UP)
+        else:
+            new_cost = cost * left / quantity
+        return replace(self, positions=(*others, Position(instrument, left, new_cost)))
+
+    def _in_trade(self, at: datetime, trade_id: str, leg: Leg, cash: Decimal) -> "Book":
+        """The same change within its trade: opens it, extends it, or takes from it."""
+        if not trade_id:
+            return self
+        others = tuple(trade for trade in self.trades if trade.id != trade_id)
+        trade = self.trade(trade_id) or Trade(trade_id, (), at)
+        old = next((x.quantity for x in trade.legs if x.instrument == leg.instrument), 0)
+        left, opening = old + leg.quantity, old * leg.quantity >= 0
+        if not opening and old * left < 0:
+            raise WrongEvent(f"{trade_id} holds {old} of {leg.instrument}, not {-leg.quantity}")
+        legs = tuple(x for x in trade.legs if x.instrument != leg.instrument)
+        if left:
+            legs = tuple(sorted((*legs, Leg(leg.instrument, left)), key=str))
+        if not legs:
+            return replace(self, trades=others)
+        credit = trade.credit + (cash if opening else ZERO)
+        return replace(self, trades=(*others, replace(trade, legs=legs, credit=credit)))
+
+    def _split(self, split: Split) -> "Book":
+        def changed(instrument: Instrument, quantity: int) -> tuple[Instrument, int]:
+            return _after_split(split, instrument, quantity)
+
+        positions = tuple(
+            Position(*changed(p.instrument, p.quantity), p.cost) for p in self.positions
+        )
+        trades = tuple(
+            replace(t, legs=tuple(Leg(*changed(x.instrument, x.quantity)) for x in t.legs))
+            for t in self.trades
+        )
+        return replace(self, positions=positions, trades=trades)
+
+
+def _after_split(split: Split, instrument: Instrument, quantity: int) -> tuple[Instrument, int]:
+    """The instrument and quantity that stand for the same holding after a split.
+
+    OCC divides strikes to the nearest cent for whole-number splits; other splits change the
+    deliverable, which this book refuses to guess.
+    """
+    if instrument.underlying != split.stock.symbol:
+        return instrument, quantity
+    if isinstance(instrument, Option):
+        if split.old != 1:
+            raise WrongEvent(f"a {split.new}:{split.old} split adjusts {instrument}: by hand")
+        strike = (instrument.strike / split.new).quantize(Decimal("0.01"), ROUND_HALF_UP)
+        return replace(instrument, strike=strike), quantity * split.new
+    if quantity * split.new % split.old:
+        raise WrongEvent(f"{quantity} shares do not split {split.new}:{split.old}")
+    return instrument, quantity * split.new // split.old
+
+
+def short_options(legs: Iterable[Leg], right: Right) -> tuple[Leg, ...]:
+    """The short legs of one right, in the order given."""
+    return tuple(
+        leg
+        for leg in legs
+        if isinstance(leg.instrument, Option)
+        and leg.instrument.right is right
+        and leg.direction.is_short
+    )
