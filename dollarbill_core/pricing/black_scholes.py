@@ -123,7 +123,7 @@ def price_from_forward(
         sign, forward, strike, years, discount, vol = _floats(
             right, forward, strike, years, discount, vol
         )
-        ratio = _log_ratio(forward, strike)
+        ratio = log_ratio(forward, strike)
         valid = _are_valid(sign, forward, strike, years, vol) & (discount >= 0)
         terms = _assembled(sign, discount * forward, discount * strike, ratio, years, vol)
         return np.where(valid, _price(terms), np.nan)[()]
@@ -269,7 +269,7 @@ def _terms(
     )
     spot_paid = spot * np.exp(-dividend_yield * years)
     strike_paid = strike * np.exp(-rate * years)
-    ratio = _log_ratio(spot, strike) + (rate - dividend_yield) * years
+    ratio = log_ratio(spot, strike) + (rate - dividend_yield) * years
     ratio = np.where(_are_valid(sign, spot, strike, years, vol), ratio, np.nan)
     return _assembled(sign, spot_paid, strike_paid, ratio, years, vol)
 
@@ -303,7 +303,7 @@ def _product(left: Floats, right: Floats) -> Floats:
     return np.where((left == 0) | (right == 0), 0.0, left * right)
 
 
-def _log_ratio(numerator: Floats, denominator: Floats) -> Floats:
+def log_ratio(numerator: Floats, denominator: Floats) -> Floats:
     """log(numerator / denominator), to full relative accuracy when the two are close."""
     excess = (numerator - denominator) / denominator
     return np.where(np.abs(excess) < 0.5, np.log1p(excess), np.log(numerator / denominator))
