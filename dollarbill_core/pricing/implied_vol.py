@@ -145,4 +145,4 @@ def _halley_step(x: Floats, s: Floats, log_target: Floats) -> tuple[Floats, Floa
 def _inside(low: Floats, proposed: Floats, high: Floats) -> Floats:
     """The proposed point, or one that halves the bracket (doubles it while it has no top)."""
     fallback = np.where(np.isinf(high), 2.0 * low, 0.5 * (low + high))
-    return np.where((proposed > low) & (proposed < high), proposed, fallback)
+    return np.where((proposed >= low) & (proposed <= high), proposed, fallback)

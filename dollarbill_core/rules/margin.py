@@ -69,8 +69,8 @@ class Requirement:
 def requirement(book: Book, view: View, account: Account) -> Requirement:
     """The margin of a whole book under an account's rules, dollars.
 
-    Shorts of one underlying are paired, the dearest put with the dearest call and so on, which
-    is the cheapest pairing there is: a pair costs both values and the greater cushion.
+    Shorts of one underlying are paired, the put that asks most alone with the call that asks
+    most alone, and so on. The least over all legal groupings comes with the grouping rules.
 
     Raises
     ------
@@ -191,7 +191,7 @@ def _uncovered(
 def _dearest_first(
     shorts: Iterable[Position], right: Right, view: View, account: Account
 ) -> list[tuple[ShortOption, int]]:
-    """Shorts of one right with their sizes, the greatest cushion first."""
+    """Shorts of one right with their sizes, the greatest requirement first."""
     found = []
     for position in shorts:
         option = position.instrument
@@ -199,4 +199,4 @@ def _dearest_first(
             mark, spot = view.mark(option), view.spot(option.underlying)
             short = ShortOption(option, mark, spot, account.rate(option), account.floor)
             found.append((short, -position.quantity))
-    return sorted(found, key=lambda pair: (-pair[0].cushion, str(pair[0].option)))
+    return sorted(found, key=lambda pair: (-uncovered_requirement(pair[0]), str(pair[0].option)))

@@ -1,0 +1,87 @@
+"""What a finished run looks like: the notebook as one self-contained page, and their index."""
+
+import fcntl
+from html import escape
+from pathlib import Path
+from typing import Any
+
+from dollarbill_core.runs.records import RunRecord, read_records, write_whole
+
+PLOTLY = "application/vnd.plotly.v1+json"
+_WIDGETS = "application/vnd.jupyter.widget"
+_TEMPLATES = Path(__file__).parent
+
+
+def page(notebook: Any, run: RunRecord) -> str:
+    """An executed notebook as one HTML page: charts alive, code folded, no request leaves."""
+    from jinja2 import FileSystemLoader
+    from nbconvert import HTMLExporter
+    from pygments.formatters import HtmlFormatter
+
+    exporter = HTMLExporter(
+        extra_loaders=[FileSystemLoader(_TEMPLATES)], template_file="page.html.j2"
+    )
+    resources = {"run": run, "code_style": HtmlFormatter().get_style_defs(".highlight")}
+    body, _ = exporter.from_notebook_node(_drawn(notebook), resources=resources)
+    return str(body)
+
+
+def _drawn(notebook: Any) -> Any:
+    """A copy whose plotly figures are HTML; live widgets, which need a kernel, are gone."""
+    import nbformat
+
+    drawn = nbformat.from_dict(notebook)
+    drawn.metadata.pop("widgets", None)
+    figures = 0
+    for cell in drawn.cells:
+        outputs = [output for output in cell.get("outputs", ()) if not _is_widget(output)]
+        for output in outputs:
+            if PLOTLY in output.get("data", {}):
+                output.data = {"text/html": _chart(output, is_first=figures == 0)}
+                figures += 1
+        if "outputs" in cell:
+            cell.outputs = outputs
+    return drawn
+
+
+def _is_widget(output: Any) -> bool:
+    return any(mime.startswith(_WIDGETS) for mime in output.get("data", {}))
+
+
+def _chart(output: Any, *, is_first: bool) -> str:
+    """One figure in a labelled frame; the first brings plotly's script for all of them."""
+    import plotly.io
+
+    figure = output.data[PLOTLY]
+    drawing = plotly.io.to_html(
+        figure,
+        config={"displaylogo": False, "responsive": True},
+        include_plotlyjs=is_first,
+        full_html=False,
+        validate=False,
+    )
+    alt = escape(_alt_text(output, figure), quote=True)
+    return f'<figure class="chart" role="img" aria-label="{alt}">{drawing}</figure>'
+
+
+def _alt_text(output: Any, figure: Any) -> str:
+    """What the figure shows, in words: output metadata, the figure's meta.alt, its title."""
+    layout = figure.get("layout", {})
+    told = output.metadata.get(PLOTLY, {}).get("alt") or output.metadata.get("alt")
+    meta, title = layout.get("meta") or {}, layout.get("title") or {}
+    in_meta = meta.get("alt") if isinstance(meta, dict) else None
+    in_title = title.get("text") if isinstance(title, dict) else title
+    return str(told or in_meta or in_title or "chart")
+
+
+def write_index(reports: Path) -> Path:
+    """Write reports/index.html anew from every run's record; two at once take turns."""
+    from jinja2 import Environment, FileSystemLoader
+
+    shape = Environment(loader=FileSystemLoader(_TEMPLATES), autoescape=True)
+    index = reports / "index.html"
+    with (reports / ".index.lock").open("w") as turn:
+        fcntl.flock(turn, fcntl.LOCK_EX)
+        runs = read_records(reports)
+        write_whole(index, shape.get_template("index.html.j2").render(runs=runs))
+    return index

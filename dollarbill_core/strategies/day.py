@@ -1,0 +1,93 @@
+"""One trading day in its order: settle and assign, breaker, manage, look, size, gate."""
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+from dollarbill_core.market.chains import NoQuote
+from dollarbill_core.market.view import View
+from dollarbill_core.rules.accounts import Account
+from dollarbill_core.rules.assignment import dividends_due, settlement
+from dollarbill_core.rules.costs import Costs, FillModel, executed
+from dollarbill_core.rules.limits import Breaker, Limits, Refusal, refusal
+from dollarbill_core.strategies.short_premium import Strategy
+from dollarbill_core.values.book import Book, Event
+from dollarbill_core.values.orders import Order, order_from
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """What stays the same from day to day: account, limits, costs and how orders fill."""
+
+    account: Account
+    limits: Limits
+    costs: Costs
+    fills: FillModel
+
+
+@dataclass(frozen=True, slots=True)
+class Unfilled:
+    """An order that found no quote to trade on; it lapses with its session."""
+
+    order: Order
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Morning:
+    """What the market did to the working orders: events in order, and orders that lapsed."""
+
+    events: tuple[Event, ...]
+    unfilled: tuple[Unfilled, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Decisions:
+    """What was settled, and what is to be sent: orders that passed, orders refused and why."""
+
+    book: Book
+    settled: tuple[Event, ...]
+    orders: tuple[Order, ...]
+    refused: tuple[Refusal, ...]
+    breaker: Breaker
+
+
+def market_events(
+    working: tuple[Order, ...], book: Book, view: View, house: House
+) -> Morning:
+    """What this session's quotes bring to a book and its working orders: a broker's part.
+
+    Dividends of shares held overnight come first, then each order in turn. An order decided
+    earlier fills at this view's quotes; it never fills in the snapshot that decided it.
+    """
+    events: list[Event] = [*dividends_due(book, view)]
+    unfilled: list[Unfilled] = []
+    for order in working:
+        try:
+            if order.decided_at >= view.now:
+                raise NoQuote("decided in this very snapshot")
+            events += executed(order, view, house.fills, house.costs)
+        except NoQuote as why:
+            unfilled.append(Unfilled(order, str(why)))
+    return Morning(tuple(events), tuple(unfilled))
+
+
+def decisions(
+    book: Book, view: View, strategy: Strategy, house: House, breaker: Breaker, units: Decimal
+) -> Decisions:
+    """Settle what has expired, then decide what to send. The backtest and a session call this.
+
+    ``units`` turn the NAV into the value of one unit, which is what the breaker follows.
+    """
+    settled = settlement(book, view)
+    book = book.after_all(settled)
+    breaker = breaker.after((book.cash + book.total(view.mark)) / units)
+    orders: list[Order] = []
+    refused: list[Refusal] = []
+    for proposal in strategy.decide(view, book, house.account):
+        order = order_from(proposal, strategy.hash, view.now)
+        stopped = refusal(order, book, view, house.account, house.limits, breaker, orders)
+        if stopped is None:
+            orders.append(order)
+        else:
+            refused.append(stopped)
+    return Decisions(book, settled, tuple(orders), tuple(refused), breaker)

@@ -1,0 +1,107 @@
+"""Which contracts make a structure: an expiry for the days asked, a strike for the delta."""
+
+from dataclasses import dataclass
+from datetime import date
+from enum import StrEnum
+
+import numpy as np
+
+from dollarbill_core.market.chains import Chain, NoQuote
+from dollarbill_core.values.contracts import Leg, Legs, Option, Right
+from dollarbill_core.values.orders import Candidate
+
+
+class Structure(StrEnum):
+    """What is sold."""
+
+    SHORT_PUT = "short put"
+    SHORT_CALL = "short call"
+    SHORT_STRANGLE = "short strangle"
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The legs chosen, with what stood beside them and why it was not taken."""
+
+    legs: Legs
+    candidates: tuple[Candidate, ...]
+
+
+def expiry_nearest(chain: Chain, days: int) -> date:
+    """The listed expiry nearest to ``days`` calendar days out; of two equally near, the later.
+
+    Raises
+    ------
+    NoQuote
+        If nothing expires after today.
+    """
+    later = [expiry for expiry in chain.expiries if chain.days_to_expiry(expiry) > 0]
+    if not later:
+        raise NoQuote(f"{chain.symbol}: nothing is listed beyond {chain.as_of:%Y-%m-%d}")
+    return min(later, key=lambda day: (abs(chain.days_to_expiry(day) - days), -day.toordinal()))
+
+
+def short_leg(chain: Chain, right: Right, delta: float, quantity: int) -> Choice:
+    """The sound quote whose delta is nearest to ``delta`` (a magnitude), sold ``quantity`` times.
+
+    Only out-of-the-money contracts with a bid are looked at. The neighbours on either side are
+    kept as rejected candidates.
+
+    Raises
+    ------
+    NoQuote
+        If no such contract is quoted, or the nearest delta is more than half of ``delta`` away.
+    """
+    side = chain.only(right).sound
+    side = side.where(np.isfinite(side.delta) & (right * (side.strike - chain.spot) >= 0))
+    if not len(side):
+        raise NoQuote(f"{chain.symbol}: no out-of-the-money {right.name.lower()} can be sold")
+    distance = np.abs(np.abs(side.delta) - delta)
+    order = np.argsort(distance, kind="stable")
+    best = int(order[0])
+    if distance[best] > delta / 2:
+        raise NoQuote(
+            f"{chain.symbol}: the nearest {right.name.lower()} delta to {delta:.2f} "
+            f"is {abs(side.delta[best]):.2f}"
+        )
+    seen = tuple(
+        Candidate(
+            side.option(int(row)),
+            float(side.delta[row]),
+            "taken" if rank == 0 else f"delta {abs(side.delta[row]):.3f} is further off",
+        )
+        for rank, row in enumerate(order[:3])
+    )
+    return Choice((Leg(seen[0].option, -quantity),), seen)
+
+
+def structure(
+    chain: Chain,
+    kind: Structure,
+    *,
+    days: int,
+    put_delta: float,
+    call_delta: float,
+    quantity: int,
+) -> Choice:
+    """The legs of a structure from one day's chain, at one expiry.
+
+    Raises
+    ------
+    NoQuote
+        If a leg cannot be sold; the message says which and why.
+    """
+    part = chain.expiring(expiry_nearest(chain, days))
+    choices = []
+    if kind is not Structure.SHORT_CALL:
+        choices.append(short_leg(part, Right.PUT, put_delta, quantity))
+    if kind is not Structure.SHORT_PUT:
+        choices.append(short_leg(part, Right.CALL, call_delta, quantity))
+    legs = tuple(leg for choice in choices for leg in choice.legs)
+    return Choice(legs, tuple(seen for choice in choices for seen in choice.candidates))
+
+
+def earliest_expiry(legs: Legs) -> date | None:
+    """The first expiry among option legs, or None for stock alone."""
+    dates = [leg.instrument.expiry for leg in legs if isinstance(leg.instrument, Option)]
+    return min(dates, default=None)
