@@ -1,12 +1,9 @@
 """What any set of legs is worth now, later and at expiry, and where it breaks even.
 
-A package is a sequence of signed legs on one underlying, stock among them, together with its
-``credit``: the dollars received for all of it, commissions deducted if you wish, negative if
-paid. All results are dollars for the whole package, multiplier included.
-
-At one settlement instant the profit is a chain of straight lines with corners at the strikes.
-Break-evens, the worst loss and the probability of profit are read off that chain in Decimal,
-so they are exact.
+A package is a sequence of signed legs on one underlying, stock among them, with its ``credit``:
+dollars received for all of it, negative if paid. Results are dollars for the whole package,
+multiplier included. At one settlement instant the profit is a chain of straight lines with
+corners at the strikes; what is read off that chain in Decimal is exact.
 """
 
 from collections.abc import Sequence
@@ -14,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -27,17 +25,20 @@ _NOTHING = Decimal(0)
 _UNLIMITED = Decimal("Infinity")
 
 
+class _Line(NamedTuple):
+    """One leg's payoff at expiry: ``dollars`` for each point in the money."""
+
+    dollars: int
+    right: Right
+    strike: Decimal
+
+
 @dataclass(frozen=True, slots=True)
 class WorstLoss:
     """The most a package can lose at expiry.
 
     ``dollars`` is 0 where it cannot lose, infinite where the loss has no limit; ``spot`` is
     the price at which the worst happens, or the last strike above which the loss grows on.
-
-    >>> str(WorstLoss(Decimal("380"), Decimal("95")))
-    '$380.00 at 95'
-    >>> str(WorstLoss(Decimal("Infinity"), Decimal("123.45")))
-    'unlimited above 123.45'
     """
 
     dollars: Decimal
@@ -62,11 +63,10 @@ def payoff_at_expiry(legs: Sequence[Leg], spots: ArrayLike) -> Floats:
     >>> payoff_at_expiry([sold], [590, 600, 610])
     array([-2000.,     0.,     0.])
     """
-    _require_one_settlement(legs)
     at = np.asarray(spots, dtype=np.float64)
     total = np.zeros_like(at)
-    for leg in legs:
-        total += _per_leg_dollars(leg) * _intrinsic(leg, at)
+    for dollars, right, strike in _lines(legs):
+        total += dollars * np.maximum(right * (at - float(strike)), 0.0)
     return total[()]
 
 
@@ -90,45 +90,35 @@ def value(
 ) -> Floats:
     """Dollars that the legs are worth at the instant ``at``, by the European formula.
 
-    Parameters
-    ----------
-    legs
-        One underlying; expiries may differ. Early exercise has no value here.
-    spots
-        Dollars per share, any shape; the result has it too.
-    at
-        Aware instant, at or before the first expiry.
-    vols
-        Annual fraction: one for all legs, or one for each leg (a stock's is not looked at).
-    rate, dividend_yield
-        Continuously compounded fractions per year.
+    Expiries may differ, none before ``at``. ``vols`` are annual fractions, one for all legs or
+    one for each (a stock's is not looked at); rate and yield are continuously compounded. The
+    result is shaped as ``spots``. Early exercise has no value here.
 
-    Raises
-    ------
-    ValueError
-        If a leg has expired at ``at``, or the number of vols is neither one nor that of legs.
-
-    Examples
-    --------
-    At the very expiry nothing but intrinsic value is left.
+    Raises ValueError for two underlyings, a leg that has expired, a wrong number of vols.
 
     >>> sold = Leg(Option.from_occ("SPY261218P00600000"), -1)
     >>> value([sold], [590.0, 610.0], expiry_instant(sold.instrument), 0.20, 0.04)
     array([-1000.,     0.])
     """
     _require_one_underlying(legs)
-    spots = np.asarray(spots, dtype=np.float64)
-    total = np.zeros_like(spots)
-    for leg, vol in zip(legs, _one_per_leg(vols, len(legs)), strict=True):
-        per_share = spots
-        if isinstance(leg.instrument, Option):
-            years = _years_left(leg.instrument, at)
-            right, strike = leg.instrument.right, float(leg.instrument.strike)
-            per_share = black_scholes.price(
-                right, spots, strike, years, rate, vol, dividend_yield
-            )
-        total += _per_leg_dollars(leg) * per_share
+    each = [vols] * len(legs) if isinstance(vols, int | float) else vols
+    if len(each) != len(legs):
+        raise ValueError(f"one vol, or one for each of {len(legs)} legs, got {len(each)}")
+    total = np.zeros(np.shape(spots))
+    for leg, vol in zip(legs, each, strict=True):
+        option, share = leg.instrument, np.asarray(spots, dtype=np.float64)
+        if isinstance(option, Option):
+            terms = float(option.strike), _years_left(option, at), rate, vol, dividend_yield
+            share = black_scholes.price(option.right, spots, *terms)
+        total += _dollars_per_point(leg) * share
     return total[()]
+
+
+def _years_left(option: Option, at: datetime) -> float:
+    years = years_between(at, expiry_instant(option))
+    if years < 0:
+        raise ValueError(f"{option} has expired at {at:%Y-%m-%d %H:%M %Z}")
+    return years
 
 
 def break_evens(legs: Sequence[Leg], credit: Decimal | float) -> tuple[float, ...]:
@@ -146,10 +136,8 @@ def break_evens(legs: Sequence[Leg], credit: Decimal | float) -> tuple[float, ..
 def worst_loss(legs: Sequence[Leg], credit: Decimal | float) -> WorstLoss:
     """The most the package can lose at its one settlement instant, exactly.
 
-    The profit is a chain of straight lines, so its least lies at spot 0 or at a strike, unless
-    it falls for ever above the last strike: that is so where calls and shares are net short.
-
-    Raises ValueError for several settlement instants: then only a bound exists.
+    The least profit lies at spot 0 or at a strike, unless profit falls for ever above the last
+    strike, as it does where calls and shares are net short. Raises as `payoff_at_expiry`.
 
     >>> short, long = (Option.from_occ(f"SPY261218P00{k}000") for k in (600, 595))
     >>> print(worst_loss([Leg(short, -1), Leg(long, 1)], Decimal("120")))
@@ -157,13 +145,12 @@ def worst_loss(legs: Sequence[Leg], credit: Decimal | float) -> WorstLoss:
     >>> print(worst_loss([Leg(Option.from_occ("SPY261218C00700000"), -1)], Decimal("120")))
     unlimited above 700
     """
-    _require_one_settlement(legs)
-    corners = _corners(legs)
-    if _slope_above(legs, corners[-1]) < 0:
-        return WorstLoss(_UNLIMITED, corners[-1])
-    profits = {spot: _profit(legs, _dollars(credit), spot) for spot in reversed(corners)}
-    worst = min(profits, key=lambda spot: profits[spot])
-    return WorstLoss(max(-profits[worst], _NOTHING), worst)
+    lines = _lines(legs)
+    last = _corners(lines)[-1]
+    if _slope_above(lines, last) < 0:
+        return WorstLoss(_UNLIMITED, last)
+    payoff, spot = min((_payoff(lines, spot), -spot) for spot in _corners(lines))
+    return WorstLoss(max(-payoff - _dollars(credit), _NOTHING), abs(spot))
 
 
 def probability_of_profit(
@@ -191,25 +178,20 @@ def probability_of_profit(
     """
     dollars = _dollars(credit)
     edges = (_NOTHING, *_break_evens(legs, dollars))
-    above = [
-        black_scholes.probability_above(float(edge), spot, years, rate, vol, dividend_yield)
-        for edge in edges
-    ]
+    market = spot, years, rate, vol, dividend_yield
+    above = [black_scholes.probability_above(float(edge), *market) for edge in edges]
     above.append(0.0 * above[0])  # nothing lies above infinity
     inside = [(low + high) / 2 for low, high in pairwise(edges)] + [edges[-1] + 1]
-    total = 0.0 * above[0]
-    for position, middle in enumerate(inside):
-        if _profit(legs, dollars, middle) > 0:
-            total = total + above[position] - above[position + 1]
-    return total
+    gained = [dollars + _payoff(_lines(legs), middle) > 0 for middle in inside]
+    stretches = zip(gained, pairwise(above), strict=True)
+    return sum((low - high for is_gain, (low, high) in stretches if is_gain), 0.0 * above[0])
 
 
 def _break_evens(legs: Sequence[Leg], credit: Decimal) -> list[Decimal]:
-    _require_one_settlement(legs)
-    found = []
-    below = 0
-    for low, high in pairwise([*_corners(legs), _UNLIMITED]):
-        profit, slope = _profit(legs, credit, low), _slope_above(legs, low)
+    lines = _lines(legs)
+    found, below = [], 0
+    for low, high in pairwise([*_corners(lines), _UNLIMITED]):
+        profit, slope = credit + _payoff(lines, low), _slope_above(lines, low)
         if profit == 0 and low > 0 and (below or slope):
             found.append(low)
         elif profit != 0 and slope and low < low - profit / slope < high:
@@ -218,59 +200,40 @@ def _break_evens(legs: Sequence[Leg], credit: Decimal) -> list[Decimal]:
     return found
 
 
-def _corners(legs: Sequence[Leg]) -> list[Decimal]:
-    """Spot 0 and every strike, ascending: between them the profit is a straight line."""
-    strikes = {leg.instrument.strike for leg in legs if isinstance(leg.instrument, Option)}
-    return sorted({_NOTHING} | strikes)
+def _lines(legs: Sequence[Leg]) -> list[_Line]:
+    """The legs' payoffs at their one settlement instant."""
+    _require_one_underlying(legs)
+    options = [leg.instrument for leg in legs if isinstance(leg.instrument, Option)]
+    # A root may settle in the morning and its twin in the afternoon of one day: two prices.
+    if len({(option.expiry, option.is_am_settled) for option in options}) > 1:
+        dates = sorted({f"{option.root} {option.expiry}" for option in options})
+        found = f"legs settle at several instants ({', '.join(dates)})"
+        raise ValueError(f"{found}: a bound on their loss arrives with the margin rules")
+    return [_Line(_dollars_per_point(leg), *_right_and_strike(leg)) for leg in legs]
 
 
-def _profit(legs: Sequence[Leg], credit: Decimal, spot: Decimal) -> Decimal:
-    return credit + sum((_per_leg_dollars(leg) * _worth(leg, spot) for leg in legs), _NOTHING)
+def _right_and_strike(leg: Leg) -> tuple[Right, Decimal]:
+    if isinstance(leg.instrument, Option):
+        return leg.instrument.right, leg.instrument.strike
+    return Right.CALL, _NOTHING  # a share pays what a call struck at 0 would
 
 
-def _worth(leg: Leg, spot: Decimal) -> Decimal:
-    option = leg.instrument
-    return option.intrinsic(spot) if isinstance(option, Option) else spot
-
-
-def _slope_above(legs: Sequence[Leg], spot: Decimal) -> int:
-    """Dollars gained per dollar that the spot rises from ``spot``."""
-    return sum(_per_leg_dollars(leg) * _delta_above(leg, spot) for leg in legs)
-
-
-def _delta_above(leg: Leg, spot: Decimal) -> int:
-    option = leg.instrument
-    if not isinstance(option, Option):
-        return 1
-    exercised_above = option.right is Right.CALL
-    return int(option.right) if exercised_above == (spot >= option.strike) else 0
-
-
-def _per_leg_dollars(leg: Leg) -> int:
-    """Signed dollars for each dollar per share."""
+def _dollars_per_point(leg: Leg) -> int:
     return leg.quantity * leg.instrument.multiplier
 
 
-def _intrinsic(leg: Leg, spots: Floats) -> Floats:
-    option = leg.instrument
-    if not isinstance(option, Option):
-        return spots
-    return np.maximum(option.right * (spots - float(option.strike)), 0.0)
+def _corners(lines: list[_Line]) -> list[Decimal]:
+    return sorted({_NOTHING} | {line.strike for line in lines})
 
 
-def _years_left(option: Option, at: datetime) -> float:
-    years = years_between(at, expiry_instant(option))
-    if years < 0:
-        raise ValueError(f"{option} has expired at {at:%Y-%m-%d %H:%M %Z}")
-    return years
+def _payoff(lines: list[_Line], spot: Decimal) -> Decimal:
+    return sum((n * max(right * (spot - k), _NOTHING) for n, right, k in lines), _NOTHING)
 
 
-def _one_per_leg(vols: float | Sequence[float], count: int) -> Sequence[float]:
-    if not isinstance(vols, Sequence | np.ndarray):
-        return [vols] * count
-    if len(vols) != count:
-        raise ValueError(f"one vol, or one for each of {count} legs, got {len(vols)}")
-    return vols
+def _slope_above(lines: list[_Line], spot: Decimal) -> int:
+    """Dollars gained per dollar that the spot rises from ``spot``."""
+    alive = (line for line in lines if (line.right is Right.CALL) == (spot >= line.strike))
+    return sum(line.dollars * line.right for line in alive)
 
 
 def _dollars(credit: Decimal | float) -> Decimal:
@@ -284,15 +247,3 @@ def _require_one_underlying(legs: Sequence[Leg]) -> None:
     underlyings = {leg.instrument.underlying for leg in legs}
     if len(underlyings) > 1:
         raise ValueError(f"legs must share one underlying, got {sorted(underlyings)}")
-
-
-def _require_one_settlement(legs: Sequence[Leg]) -> None:
-    _require_one_underlying(legs)
-    options = [leg.instrument for leg in legs if isinstance(leg.instrument, Option)]
-    # A root may settle in the morning and its twin in the afternoon of one day: two prices.
-    if len({(option.expiry, option.is_am_settled) for option in options}) > 1:
-        dates = sorted({f"{option.root} {option.expiry}" for option in options})
-        raise ValueError(
-            f"legs settle at several instants ({', '.join(dates)}): the profit at expiry is not "
-            "one curve; a bound on the loss arrives with the margin rules"
-        )
