@@ -17,8 +17,8 @@ class Product(StrEnum):
     BROAD_ETF = "broad-based index ETF"
 
 
-# Source: FINRA Rule 4210(f)(2)(E) names the classes; FINRA Regulatory Notice 09-53 and 09-65 put
-# ETFs that track a broad-based index with the index. Read 2026-11. Anything else is an equity.
+# Source: FINRA Rule 4210(f)(2)(E) names the classes; FINRA Regulatory Notices 09-53 and 09-65
+# put ETFs that track a broad-based index with it. Read 2026-11. Anything else is an equity.
 PRODUCTS: Mapping[str, Product] = MappingProxyType(
     dict.fromkeys(("SPX", "XSP", "NDX", "RUT", "DJX"), Product.BROAD_INDEX)
     | dict.fromkeys(("SPY", "QQQ", "IWM", "DIA"), Product.BROAD_ETF)

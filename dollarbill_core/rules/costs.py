@@ -82,11 +82,11 @@ class Costs:
         day = at.date()
         in_force = (c for c in self.charges if c.since <= day < c.until)
         amounts = [(charge, charge.amount(fills)) for charge in in_force]
-        return tuple(Fee(at, amount, c.kind, trade) for c, amount in amounts if amount > 0)
+        return tuple(Fee(at, dollars, c.kind, trade) for c, dollars in amounts if dollars > 0)
 
 
 _LONG_AGO = date(1990, 1, 1)
-_IB = "Interactive Brokers, options tiered to 10,000 contracts a month, stocks fixed; read 2026-11"
+_IB = "Interactive Brokers: options tiered to 10,000 contracts a month, stocks fixed, 2026-11"
 _ALPACA = "Alpaca documentation, 'Regulatory Fees', read 2026-11"
 _SOURCED = date(2024, 1, 1)
 

@@ -88,17 +88,19 @@ def refusal(
 ) -> Refusal | None:
     """Why this order may not be sent, or None. Orders that close are always let through.
 
-    The requirement is that of the book with every working order and this one filled at today's
-    marks, so two orders of one day cannot both use the same room.
+    The requirement is that of the book with every working opening order and this one filled at
+    today's marks, so two orders of one day cannot both use the same room. Working orders that
+    close are not counted on.
     """
     if order.intent is Intent.CLOSE:
         return None
     if breaker.state is not BreakerState.NORMAL:
         return Refusal(order, f"the circuit breaker is at {breaker.state}: nothing is opened")
-    if len(book.trades) + len(working) >= limits.open_trades:
+    opening = [each for each in working if each.intent is Intent.OPEN]
+    if len(book.trades) + len(opening) >= limits.open_trades:
         return Refusal(order, f"{limits.open_trades} trades are open already")
     after = book
-    for each in (*working, order):
+    for each in (*opening, order):
         after = _as_if_filled(each, after, view)
     required = requirement(after, view, account)
     nav = after.cash + after.total(view.mark)

@@ -96,7 +96,8 @@ def requirement(book: Book, view: View, account: Account) -> Requirement:
     options = [p for p in book.positions if isinstance(p.instrument, Option)]
     shorts = [p for p in options if p.quantity < 0]
     groups = [_long_option(p) for p in options if p.quantity > 0]
-    groups += [_stock(p, view, account) for p in book.positions if isinstance(p.instrument, Stock)]
+    shares = [p for p in book.positions if isinstance(p.instrument, Stock)]
+    groups += [_stock(p, view, account) for p in shares]
     if account.uncovered:
         for underlying in sorted({p.instrument.underlying for p in shorts}):
             groups += _uncovered(shorts, underlying, view, account)
@@ -177,14 +178,14 @@ def _uncovered(
         (put, puts_left), (call, calls_left) = puts[0], calls[0]
         size = min(puts_left, calls_left)
         dollars = size * strangle_requirement(put, call)
-        legs = (Leg(put.option, -size), Leg(call.option, -size))
-        groups.append(Group(legs, "short put and call", dollars, dollars))
+        pair = (Leg(put.option, -size), Leg(call.option, -size))
+        groups.append(Group(pair, "short put and call", dollars, dollars))
         puts = [(put, puts_left - size)][: puts_left > size] + puts[1:]
         calls = [(call, calls_left - size)][: calls_left > size] + calls[1:]
     for short, size in puts + calls:
         dollars = size * uncovered_requirement(short)
-        legs = (Leg(short.option, -size),)
-        groups.append(Group(legs, "uncovered short", dollars, dollars))
+        alone = (Leg(short.option, -size),)
+        groups.append(Group(alone, "uncovered short", dollars, dollars))
     return groups
 
 

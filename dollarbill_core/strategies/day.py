@@ -1,9 +1,10 @@
 """One trading day in its order: settle and assign, breaker, manage, look, size, gate."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
-from dollarbill_core.market.chains import NoQuote
+from dollarbill_core.market.chains import NoQuote, Quote
 from dollarbill_core.market.view import View
 from dollarbill_core.rules.accounts import Account
 from dollarbill_core.rules.assignment import dividends_due, settlement
@@ -11,6 +12,7 @@ from dollarbill_core.rules.costs import Costs, FillModel, executed
 from dollarbill_core.rules.limits import Breaker, Limits, Refusal, refusal
 from dollarbill_core.strategies.short_premium import Strategy
 from dollarbill_core.values.book import Book, Event
+from dollarbill_core.values.contracts import Option
 from dollarbill_core.values.orders import Order, order_from
 
 
@@ -91,3 +93,18 @@ def decisions(
         else:
             refused.append(stopped)
     return Decisions(book, settled, tuple(orders), tuple(refused), breaker)
+
+
+def last_quotes_after(
+    book: Book, view: View, last: Mapping[Option, Quote]
+) -> dict[Option, Quote]:
+    """The last sound quote of each option held, today's where there is one."""
+    found: dict[Option, Quote] = {}
+    for position in book.positions:
+        if isinstance(option := position.instrument, Option):
+            try:
+                found[option] = view.quote(option)
+            except NoQuote:
+                if option in last:
+                    found[option] = last[option]
+    return found

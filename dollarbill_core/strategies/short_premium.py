@@ -92,7 +92,7 @@ class ShortPremium:
             self.iv_percentile_min,
         )
         _demand(self.quantity > 0, "quantity must be positive", self.quantity)
-        _demand(self.open_per_symbol > 0, "open_per_symbol must be positive", self.open_per_symbol)
+        _demand(self.open_per_symbol > 0, "open_per_symbol is positive", self.open_per_symbol)
 
     @property
     def hash(self) -> str:
