@@ -5,6 +5,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+from dollarbill_core.runs.child import MARKER
 from dollarbill_core.runs.records import RunRecord, read_records, write_whole
 
 PLOTLY = "application/vnd.plotly.v1+json"
@@ -19,7 +20,10 @@ def page(notebook: Any, run: RunRecord) -> str:
     from pygments.formatters import HtmlFormatter
 
     exporter = HTMLExporter(
-        extra_loaders=[FileSystemLoader(_TEMPLATES)], template_file="page.html.j2"
+        extra_loaders=[FileSystemLoader(_TEMPLATES)],
+        template_file="page.html.j2",
+        exclude_input_prompt=True,
+        exclude_output_prompt=True,
     )
     resources = {"run": run, "code_style": HtmlFormatter().get_style_defs(".highlight")}
     body, _ = exporter.from_notebook_node(_drawn(notebook), resources=resources)
@@ -32,6 +36,7 @@ def _drawn(notebook: Any) -> Any:
 
     drawn = nbformat.from_dict(notebook)
     drawn.metadata.pop("widgets", None)
+    drawn.cells = [cell for cell in drawn.cells if MARKER not in cell.metadata.get("tags", ())]
     figures = 0
     for cell in drawn.cells:
         outputs = [output for output in cell.get("outputs", ()) if not _is_widget(output)]
@@ -55,7 +60,7 @@ def _chart(output: Any, *, is_first: bool) -> str:
     figure = output.data[PLOTLY]
     drawing = plotly.io.to_html(
         figure,
-        config={"displaylogo": False, "responsive": True},
+        config={"displayModeBar": False, "responsive": True},
         include_plotlyjs=is_first,
         full_html=False,
         validate=False,

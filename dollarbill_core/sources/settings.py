@@ -26,6 +26,8 @@ _SECRET_WORDS = ("key", "secret", "token", "password")
 class SettingsError(ValueError):
     """The settings file or a needed secret is wrong; the message is one line for the user."""
 
+    exit_code = 2
+
 
 @dataclass(frozen=True, slots=True)
 class Settings:
@@ -103,7 +105,7 @@ def _default_folder(name: str, home: Path) -> Path:
     """Beside the notebooks in a checkout; under home where the package alone is installed."""
     if name == "test_data":
         return _CHECKOUT.parent / "shared" / "data"
-    return (_CHECKOUT if (_CHECKOUT / "notebooks").is_dir() else home) / name
+    return (_CHECKOUT if (_CHECKOUT / "pyproject.toml").is_file() else home) / name
 
 
 def _checked(file: Path) -> dict[str, object]:

@@ -1,0 +1,183 @@
+"""The command line: run a notebook, list the runs, ask the doctor."""
+
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from dollarbill_core import __version__
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from dollarbill_core.runs.records import RunRecord
+    from dollarbill_core.sources.settings import Settings
+
+app = typer.Typer(
+    help="Research and trading for sellers of option premium.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # plain help, which a log and a narrow terminal can hold
+)
+
+
+@app.callback(invoke_without_command=True)
+def version(
+    show: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+) -> None:
+    if show:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.command()
+def run(
+    notebook: Annotated[str, typer.Argument(help="A path, or how the name begins: 02.")],
+    parameter: Annotated[
+        list[str] | None,
+        typer.Option("-p", "--parameter", help="name=value, as often as needed"),
+    ] = None,
+    deadline: Annotated[
+        float | None, typer.Option(help="Minutes after which the run is ended.")
+    ] = None,
+) -> None:
+    """Run one notebook with parameters; its page and record stand under reports/.
+
+    Exit codes: 0 done, 1 a cell failed, 2 bad input, 3 data stale or incomplete, 4 broker,
+    5 risk gate, 6 orders unreconciled, 7 report check, 124 deadline, 130 stopped,
+    138 kernel died.
+    """
+    settings = _settings()
+    if deadline is not None:
+        settings = replace(settings, deadline_minutes=deadline)
+    path = _notebook(notebook, settings)
+    given = _given(parameter or [])
+    from dollarbill_core.runs.notebooks import run_notebook
+
+    with _progress(path.stem) as watch:
+        record = run_notebook(path, given, settings, watch)
+    _tell(record, settings.reports)
+    raise typer.Exit(record.exit_code)
+
+
+@app.command()
+def runs(count: Annotated[int, typer.Option("-n", help="How many to list.")] = 20) -> None:
+    """List the latest runs, newest first."""
+    from dollarbill_core.runs.records import read_records
+
+    for record in read_records(_settings().reports)[:count]:
+        when = record.started[:16].replace("T", " ")
+        line = f"{when}  {record.status:<15}  {record.exit_code:>3}  {record.seconds:>7.1f} s"
+        typer.echo(f"{line}  {record.run}  {record.reason}".rstrip())
+
+
+@app.command()
+def doctor() -> None:
+    """Say what works on this machine, and how to mend what does not."""
+    from dollarbill_core.runs.health import checks
+
+    settings = _settings()
+    rows = checks(settings)
+    for row in rows:
+        fix = f"\n  {'':<14}  fix: {row.fix}" if row.fix else ""
+        typer.echo(f"{row.mark} {row.name:<14}  {row.found}{fix}")
+    typer.echo()
+    for name, value in settings.described().items():
+        typer.echo(f"  {name:<17}  {value}")
+    raise typer.Exit(0 if all(row.ok for row in rows) else 1)
+
+
+def _settings() -> "Settings":
+    from dollarbill_core.sources.settings import load_settings
+
+    return load_settings()
+
+
+def _notebook(name: str, settings: "Settings") -> Path:
+    """A notebook by its path, or the only one whose file name begins so."""
+    from dollarbill_core.runs.parameters import ParameterError
+
+    if Path(name).is_file():
+        return Path(name).resolve()
+    known = sorted(settings.notebooks.glob("*.ipynb"))
+    found = [path for path in known if path.name.startswith(name)]
+    if len(found) == 1 and name:
+        return found[0]
+    names = ", ".join(path.stem for path in found or known) or "none"
+    what = "begins several notebooks" if found else "is no notebook"
+    raise ParameterError(f"{name} {what}; choose from {names}")
+
+
+def _given(texts: Sequence[str]) -> dict[str, str]:
+    from dollarbill_core.runs.parameters import ParameterError
+
+    for text in texts:
+        if "=" not in text:
+            raise ParameterError(f"-p {text} is not name=value")
+    return {name.strip(): value for name, _, value in (text.partition("=") for text in texts)}
+
+
+@contextmanager
+def _progress(label: str) -> "Iterator[Callable[[int, int, str], None]]":
+    """A bar in a terminal; elsewhere one line a cell, which a log can hold."""
+    if not sys.stderr.isatty():
+        yield lambda number, total, line: typer.echo(
+            f"[{label}] cell {number}/{total}  {line[:60]}", err=True
+        )
+        return
+    from tqdm import tqdm
+
+    with tqdm(desc=label, unit="cell", leave=False) as bar:
+
+        def move(number: int, total: int, line: str) -> None:
+            bar.total = total
+            bar.n = number - 1
+            bar.refresh()
+
+        yield move
+
+
+def _tell(record: "RunRecord", reports: Path) -> None:
+    folder = reports / record.run
+    where = folder / record.page if (folder / record.page).is_file() else folder / "run.json"
+    line = f"{record.notebook} {record.status} in {record.seconds:.1f} s: {where}"
+    if record.exit_code:
+        line = f"dollarbill: {record.notebook} {record.status}: {record.reason}; see {where}"
+    typer.echo(line, err=bool(record.exit_code))
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line; an error is one line on stderr, its traceback goes to the log."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # stopped by a scheduler
+    try:
+        app(args=arguments)
+    except Exception as error:
+        code = getattr(error, "exit_code", None)
+        if code is None:
+            print(f"dollarbill: {_unexpected(error)}", file=sys.stderr)
+            sys.exit(1)
+        print(f"dollarbill: {error}", file=sys.stderr)
+        sys.exit(int(code))
+
+
+def _unexpected(error: Exception) -> str:
+    home = Path(os.environ.get("DOLLARBILL_HOME") or "~/.dollarbill").expanduser()
+    log = home / "logs" / "dollarbill.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("a", encoding="utf-8") as file:
+        file.write(f"{datetime.now().astimezone().isoformat(timespec='seconds')}\n")
+        traceback.print_exception(error, file=file)
+    return f"{type(error).__name__}: {error} (details in {log})"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,157 @@
+"""Whether this machine is ready to run: each thing checked, what was found, how to mend it."""
+
+import shutil
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib import metadata, util
+from pathlib import Path
+
+from packaging.requirements import Requirement
+
+from dollarbill_core.sources.settings import Settings, keys
+
+_OLDEST_PYTHON = (3, 11)
+_FREE_GIGABYTES = 1.0  # a year of daily runs with their pages takes about half of that
+_BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+_SAMPLE_FILES = (
+    ("arch", "data/sp500/sp500.csv.gz"),
+    ("arch", "data/vix/vix.csv.gz"),
+    ("skfolio", "datasets/data/sp500_dataset.csv.gz"),
+)
+_REINSTALL = "make run builds .venv again from requirements.lock"
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One row of the doctor's table; ``fix`` is empty where nothing is wrong."""
+
+    name: str
+    ok: bool
+    found: str
+    fix: str = ""
+
+    @property
+    def mark(self) -> str:
+        return "✓" if self.ok else "✗"
+
+
+def checks(settings: Settings, environment: Mapping[str, str] | None = None) -> list[Check]:
+    """Every check of the doctor, in the order of how early its failure would hurt."""
+    return [
+        python_version(),
+        packages(),
+        no_second_empyrical(),
+        kernel(),
+        sample_prices(),
+        calendar(),
+        writable("home", settings.home),
+        writable("reports", settings.reports),
+        disk(settings.reports),
+        broker_keys(environment),
+        browser(),
+    ]
+
+
+def _row(name: str, ok: bool, found: str, fix: str) -> Check:
+    return Check(name, ok, found, "" if ok else fix)
+
+
+def python_version(version: tuple[int, ...] = sys.version_info[:3]) -> Check:
+    found = ".".join(map(str, version))
+    return _row("python", version >= _OLDEST_PYTHON, found, "install Python 3.11 or later")
+
+
+def packages(installed: Callable[[str], str] = metadata.version) -> Check:
+    """Each package that DollarBill asks for is there, in the range that it asks for."""
+    try:
+        asked = [Requirement(text) for text in metadata.requires("dollarbill_core") or ()]
+    except metadata.PackageNotFoundError:
+        return Check("packages", False, "dollarbill_core is not installed", _REINSTALL)
+    needed = [one for one in asked if one.marker is None or one.marker.evaluate({"extra": ""})]
+    wrong = [text for one in needed if (text := _complaint(one, installed))]
+    found = "; ".join(wrong) or f"{len(needed)} in their ranges"
+    return _row("packages", not wrong, found, _REINSTALL)
+
+
+def _complaint(asked: Requirement, installed: Callable[[str], str]) -> str:
+    try:
+        version = installed(asked.name)
+    except metadata.PackageNotFoundError:
+        return f"{asked.name} is missing"
+    return "" if version in asked.specifier else f"{asked.name} {version} is not {asked}"
+
+
+def no_second_empyrical(installed: Callable[[str], str] = metadata.version) -> Check:
+    """Plain empyrical and empyrical-reloaded write the same folder, and the old one wins."""
+    try:
+        found = f"plain empyrical {installed('empyrical')} overwrites empyrical-reloaded"
+    except metadata.PackageNotFoundError:
+        return Check("empyrical", True, "empyrical-reloaded only")
+    fix = "pip uninstall empyrical, then pip install --force-reinstall empyrical-reloaded"
+    return Check("empyrical", False, found, fix)
+
+
+def kernel() -> Check:
+    from jupyter_client.kernelspec import KernelSpecManager
+
+    there = "python3" in KernelSpecManager().find_kernel_specs()
+    found = "python3" if there else "no kernel named python3"
+    return _row("kernel", there, found, "python -m ipykernel install --sys-prefix")
+
+
+def sample_prices() -> Check:
+    """The real prices that ship inside packages, without which nothing runs offline."""
+    missing = [f"{package}/{file}" for package, file in _SAMPLE_FILES if not _in(package, file)]
+    found = f"missing {', '.join(missing)}" if missing else "S&P 500, VIX, 20 stocks"
+    return _row("sample prices", not missing, found, _REINSTALL)
+
+
+def _in(package: str, file: str) -> bool:
+    spec = util.find_spec(package)
+    return bool(spec and spec.origin and (Path(spec.origin).parent / file).is_file())
+
+
+def calendar() -> Check:
+    from dollarbill_core.values.calendars import LAST_DAY, is_session
+
+    probe = LAST_DAY.replace(month=7, day=4)
+    ok = not is_session(probe)
+    return _row("calendar", ok, f"NYSE to {LAST_DAY:%Y}", _REINSTALL)
+
+
+def writable(name: str, folder: Path) -> Check:
+    """A folder can be made and written; the probe is removed again."""
+    probe = folder / ".doctor"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe.write_text("")
+        probe.unlink()
+    except OSError as error:
+        found = f"{folder}: {error.strerror}"
+        return Check(name, False, found, f"make it writable, or set DOLLARBILL_{name.upper()}")
+    return Check(name, True, str(folder))
+
+
+def disk(folder: Path, needed: float = _FREE_GIGABYTES) -> Check:
+    there = next(path for path in (folder, *folder.parents) if path.exists())
+    free = shutil.disk_usage(there).free / 1e9
+    return _row("disk", free >= needed, f"{free:.1f} GB free", f"free {needed:g} GB")
+
+
+def broker_keys(environment: Mapping[str, str] | None = None) -> Check:
+    """Whether the broker's keys are set; both or neither is fine, the values are not read."""
+    there = keys(environment)
+    found = ", ".join(
+        f"{name} {'set' if is_set else 'not set'}" for name, is_set in there.items()
+    )
+    if not any(there.values()):
+        return Check("broker keys", True, "none: the simulated broker needs none")
+    missing = " and ".join(name for name, is_set in there.items() if not is_set)
+    return _row("broker keys", all(there.values()), found, f"export {missing}")
+
+
+def browser() -> Check:
+    """Only the tests that look at pages need one."""
+    found = next((path for name in _BROWSERS if (path := shutil.which(name))), None)
+    return Check("browser", True, found or "none: only the page tests use it")
