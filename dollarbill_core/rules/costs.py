@@ -126,9 +126,7 @@ INTERACTIVE_BROKERS = Costs(
             per_contract=Decimal("0.02685"),
             estimated=True,
         ),
-        Charge(
-            "options regulatory fee", _ALPACA, _SOURCED, per_contract=Decimal("0.02685")
-        ),
+        Charge("options regulatory fee", _ALPACA, _SOURCED, per_contract=Decimal("0.02685")),
         Charge(
             "FINRA trading activity",
             _ALPACA,

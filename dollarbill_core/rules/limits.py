@@ -107,7 +107,8 @@ def refusal(
     usable = limits.margin_use * nav
     if free_funds(after, view, required) < 0:
         return Refusal(
-            order, f"the account cannot carry it: {required.to_carry:,.2f} asked, NAV {nav:,.2f}"
+            order,
+            f"the account cannot carry it: {required.to_carry:,.2f} asked, NAV {nav:,.2f}",
         )
     if required.to_carry > usable:
         return Refusal(

@@ -160,7 +160,9 @@ def _secured(shorts: Iterable[Position], book: Book) -> list[Group]:
         stock = Stock(option.underlying)
         left = free_shares.get(stock, 0) + position.quantity * option.multiplier
         if left < 0:
-            raise NotAllowed(f"a cash account may not be short a call without the shares: {leg}")
+            raise NotAllowed(
+                f"a cash account may not be short a call without the shares: {leg}"
+            )
         free_shares[stock] = left
         groups.append(Group((leg,), "covered call", ZERO, ZERO))
     return groups
@@ -200,4 +202,6 @@ def _dearest_first(
             mark, spot = view.mark(option), view.spot(option.underlying)
             short = ShortOption(option, mark, spot, account.rate(option), account.floor)
             found.append((short, -position.quantity))
-    return sorted(found, key=lambda pair: (-uncovered_requirement(pair[0]), str(pair[0].option)))
+    return sorted(
+        found, key=lambda pair: (-uncovered_requirement(pair[0]), str(pair[0].option))
+    )

@@ -53,9 +53,7 @@ class Decisions:
     breaker: Breaker
 
 
-def market_events(
-    working: tuple[Order, ...], book: Book, view: View, house: House
-) -> Morning:
+def market_events(working: tuple[Order, ...], book: Book, view: View, house: House) -> Morning:
     """What this session's quotes bring to a book and its working orders: a broker's part.
 
     Dividends of shares held overnight come first, then each order in turn. An order decided

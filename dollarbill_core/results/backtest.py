@@ -1,0 +1,280 @@
+"""What a strategy would have earned: the one day, repeated, with every event kept."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from dollarbill_core.market.chains import Quote
+from dollarbill_core.market.view import Chains, View
+from dollarbill_core.results.nav import (
+    ClosedTrade,
+    Mark,
+    NavLine,
+    Reconciliation,
+    closed_trades,
+    reconciliation,
+)
+from dollarbill_core.rules.accounts import REG_T, Account
+from dollarbill_core.rules.costs import INTERACTIVE_BROKERS, Costs, FillModel
+from dollarbill_core.rules.limits import Breaker, Limits, Refusal
+from dollarbill_core.rules.margin import free_funds, requirement
+from dollarbill_core.strategies.day import (
+    House,
+    Unfilled,
+    decisions,
+    last_quotes_after,
+    market_events,
+)
+from dollarbill_core.strategies.short_premium import Strategy
+from dollarbill_core.values.book import Assignment, Book, Event, Fee, Flow
+from dollarbill_core.values.calendars import MARKET_ZONE
+from dollarbill_core.values.contracts import Option
+from dollarbill_core.values.orders import Order
+from dollarbill_core.values.provenance import Provenance, Stage
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Progress = Callable[[Iterable[date]], Iterable[date]]
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """A finished backtest: raw events and a line for each session; the rest is derived."""
+
+    capital: Decimal
+    provenance: Provenance
+    house: House
+    lines: tuple[NavLine, ...]
+    events: tuple[Event, ...]
+    refused: tuple[Refusal, ...]
+    unfilled: tuple[Unfilled, ...]
+    widest_spread: Decimal
+    book: Book
+
+    @property
+    def equity(self) -> "pd.Series":
+        """NAV at each close, dollars, after the opening capital on the evening before."""
+        return self._series("NAV", self.capital, [line.nav for line in self.lines])
+
+    @property
+    def margin(self) -> "pd.Series":
+        """Maintenance requirement at each close, dollars, gross."""
+        values = [line.maintenance for line in self.lines]
+        return self._series("maintenance requirement", Decimal(0), values)
+
+    @property
+    def trades(self) -> tuple[ClosedTrade, ...]:
+        """Trades opened and closed within the period, by closing date."""
+        return closed_trades(self.events)
+
+    @property
+    def assignments(self) -> tuple[Assignment, ...]:
+        return tuple(event for event in self.events if isinstance(event, Assignment))
+
+    @property
+    def fees(self) -> Decimal:
+        """Dollars of commissions and fees."""
+        return sum((e.amount for e in self.events if isinstance(e, Fee)), Decimal(0))
+
+    @property
+    def net_profit(self) -> Decimal:
+        """Dollars after costs, open positions at their marks."""
+        return self.lines[-1].nav - self.capital
+
+    @property
+    def gross_profit(self) -> Decimal:
+        """Dollars before commissions and fees; the spread is given up in either."""
+        return self.net_profit + self.fees
+
+    @property
+    def margin_calls(self) -> int:
+        """Closes at which the account could not carry its positions."""
+        return sum(line.free < 0 for line in self.lines)
+
+    @property
+    def modelled_marks(self) -> int:
+        """Marks, over all closes, that had no sound quote behind them that day."""
+        return sum(mark.modelled for line in self.lines for mark in line.marks)
+
+    @property
+    def pessimistic_profit(self) -> Decimal:
+        """Net profit with all that is open closed at intrinsic plus the widest spread seen."""
+        worst = sum((_closed_at_worst(mark, self) for mark in self.lines[-1].marks), Decimal(0))
+        return self.lines[-1].cash + worst - self.capital
+
+    def reconciliation(self) -> Reconciliation:
+        """The independent replay of the raw events against every close."""
+        return reconciliation(self.events, self.lines, Book())
+
+    def _series(self, name: str, first: Decimal, values: Iterable[Decimal]) -> "pd.Series":
+        import pandas as pd
+
+        days = [self.lines[0].day - timedelta(days=1), *(line.day for line in self.lines)]
+        data = [float(value) for value in (first, *values)]
+        return pd.Series(data, pd.DatetimeIndex(days, name="close"), name=name)
+
+
+def _closed_at_worst(mark: Mark, result: Result) -> Decimal:
+    if not isinstance(mark.instrument, Option):
+        return mark.value
+    side = 1 if mark.quantity > 0 else -1
+    per_share = max(mark.price - side * result.widest_spread, Decimal(0))
+    return mark.quantity * mark.instrument.multiplier * per_share
+
+
+def backtest(
+    chains: Chains,
+    strategy: Strategy,
+    capital: Decimal,
+    *,
+    account: Account = REG_T,
+    costs: Costs = INTERACTIVE_BROKERS,
+    fills: FillModel | None = None,
+    limits: Limits | None = None,
+    breaker: Breaker | None = None,
+    progress: Progress = iter,
+) -> Result:
+    """Run a strategy over every session of ``chains``, deciding at each close.
+
+    What is decided at one close fills at the next session's quotes, all legs or none. Options
+    expire against the close of their last day. Cash earns nothing in this first form.
+
+    Parameters
+    ----------
+    capital
+        Opening cash, dollars, positive.
+    progress
+        Wraps the sessions, such as ``tqdm``.
+
+    Raises
+    ------
+    ValueError
+        If capital is not positive or there are no sessions.
+    """
+    if capital <= 0:
+        raise ValueError(f"capital must be positive, got {capital}")
+    if not chains.sessions:
+        raise ValueError(f"no sessions of {', '.join(chains.symbols)} to test on")
+    house = House(account, limits or Limits(), costs, fills or FillModel())
+    run = _Run(house, strategy, breaker or Breaker(), capital, chains.sessions[0])
+    for day in progress(chains.sessions):
+        run.one_day(chains.view(day, run.last_quotes))
+    return run.result(chains.provenance)
+
+
+class _Run:
+    """The moving parts of one backtest: the book and what hangs on yesterday."""
+
+    def __init__(
+        self, house: House, strategy: Strategy, breaker: Breaker, capital: Decimal, first: date
+    ) -> None:
+        opening = Flow(datetime.combine(first, time(), MARKET_ZONE), capital, "capital")
+        self.house, self.strategy, self.breaker, self.capital = (
+            house,
+            strategy,
+            breaker,
+            capital,
+        )
+        self.events: list[Event] = [opening]
+        self.book = Book().after(opening)
+        self.working: tuple[Order, ...] = ()
+        self.last_quotes: dict[Option, Quote] = {}
+        self.lines: list[NavLine] = []
+        self.refused: list[Refusal] = []
+        self.unfilled: list[Unfilled] = []
+        self.widest_spread = Decimal(0)
+
+    def one_day(self, view: View) -> None:
+        """Yesterday's orders meet today's market, then today's close is settled and judged."""
+        morning = market_events(self.working, self.book, view, self.house)
+        book = self.book.after_all(morning.events)
+        decided = decisions(book, view, self.strategy, self.house, self.breaker, self.capital)
+        self.events += [*morning.events, *decided.settled]
+        self.unfilled += morning.unfilled
+        self.refused += decided.refused
+        self.book, self.working, self.breaker = decided.book, decided.orders, decided.breaker
+        self.last_quotes = last_quotes_after(self.book, view, self.last_quotes)
+        spreads = [2 * quote.half_spread for quote in self.last_quotes.values()]
+        self.widest_spread = max([self.widest_spread, *spreads])
+        self.lines.append(nav_line(self.book, view, self.house.account, len(self.events)))
+
+    def result(self, source: Provenance) -> Result:
+        provenance = replace(source, stage=Stage.BACKTEST, strategy_hash=self.strategy.hash)
+        return Result(
+            self.capital,
+            provenance,
+            self.house,
+            tuple(self.lines),
+            tuple(self.events),
+            tuple(self.refused),
+            tuple(self.unfilled),
+            self.widest_spread,
+            self.book,
+        )
+
+
+def nav_line(book: Book, view: View, account: Account, events: int) -> NavLine:
+    """A close: each holding marked, the requirement, and how many events stand behind it."""
+    marks = tuple(
+        Mark(p.instrument, p.quantity, view.mark(p.instrument), view.is_modelled(p.instrument))
+        for p in book.positions
+    )
+    required = requirement(book, view, account)
+    free = free_funds(book, view, required)
+    return NavLine(view.today, book.cash, marks, required.maintenance, free, events)
+
+
+@dataclass(frozen=True, slots=True)
+class BreakEven:
+    """Net profit for each volatility premium tried, and where it crosses nothing.
+
+    ``premium`` is None when the profit has one sign over the whole range tried.
+    """
+
+    premium: float | None
+    tried: tuple[tuple[float, Decimal], ...]
+
+    def __str__(self) -> str:
+        if self.premium is not None:
+            return f"{100 * self.premium:+.1f} vol points"
+        low, high = self.tried[0][0], self.tried[-1][0]
+        sign = "earns" if self.tried[0][1] > 0 else "loses"
+        return f"none: it {sign} from {100 * low:+.1f} to {100 * high:+.1f} vol points"
+
+
+def break_even_premium(
+    profit_at: Callable[[float], Decimal],
+    *,
+    start: tuple[float, float] = (0.0, 0.04),
+    widest: tuple[float, float] = (-0.08, 0.16),
+    tolerance: float = 0.004,
+) -> BreakEven:
+    """The volatility premium, such as 0.02, at which a strategy neither earns nor loses.
+
+    Widens ``start`` until the profit changes sign, halves the bracket to ``tolerance`` and
+    interpolates. Profit need not rise steadily with the premium, since other premiums choose
+    other strikes; the crossing found is one that lies between losing and earning.
+
+    >>> str(break_even_premium(lambda premium: Decimal(round(1e5 * (premium - 0.013)))))
+    '+1.3 vol points'
+    """
+    tried = {premium: profit_at(premium) for premium in start}
+    low, high = start
+    while tried[low] > 0 and low > widest[0]:
+        low = max(low - 0.04, widest[0])
+        tried[low] = profit_at(low)
+    while tried[high] <= 0 and high < widest[1]:
+        high = min(high + 0.04, widest[1])
+        tried[high] = profit_at(high)
+    if tried[low] > 0 or tried[high] <= 0:
+        return BreakEven(None, tuple(sorted(tried.items())))
+    low = max(premium for premium in tried if premium < high and tried[premium] <= 0)
+    while high - low > tolerance:
+        middle = round((low + high) / 2, 6)
+        tried[middle] = profit_at(middle)
+        low, high = (low, middle) if tried[middle] > 0 else (middle, high)
+    share = float(-tried[low] / (tried[high] - tried[low]))
+    return BreakEven(low + share * (high - low), tuple(sorted(tried.items())))
