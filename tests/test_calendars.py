@@ -44,7 +44,7 @@ CLOSED_WEEKDAYS = [
 # fmt: on
 EARLY_CLOSES_2026 = ["2026-11-27", "2026-12-24"]
 
-days = st.dates(date(1990, 2, 1), date(2035, 11, 30))
+days = st.dates(date(1990, 3, 1), date(2035, 8, 31))
 instants = st.datetimes(datetime(1995, 1, 1), datetime(2030, 1, 1), timezones=st.just(UTC))
 
 

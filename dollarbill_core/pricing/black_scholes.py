@@ -169,9 +169,11 @@ def greeks(
     with np.errstate(all="ignore"):
         t = _terms(right, spot, strike, years, rate, vol, dividend_yield)
         spot, years, rate, vol, dividend_yield = _floats(spot, years, rate, vol, dividend_yield)
-        exercised, held = ndtr(t.sign * t.d2), ndtr(t.sign * t.d1)
+        held = ndtr(t.sign * t.d1)
+        received = _product(t.spot_paid, held)
+        paid = _product(t.strike_paid, ndtr(t.sign * t.d2))
         density = np.exp(-0.5 * t.d1 * t.d1) / _ROOT_TWO_PI
-        carry = dividend_yield * _product(t.spot_paid, held) - rate * t.strike_paid * exercised
+        carry = _product(dividend_yield, received) - _product(rate, paid)
         growth = np.exp(-dividend_yield * years)
         decay = _product(_product(t.spot_paid, density), vol / (2.0 * np.sqrt(years)))
         results = (
@@ -180,7 +182,7 @@ def greeks(
             _product(growth * density, 1.0 / (spot * t.stdev)),
             _product(t.spot_paid, density) * np.sqrt(years),
             t.sign * carry - decay,
-            t.sign * years * t.strike_paid * exercised,
+            t.sign * _product(years, paid),
         )
         return Greeks(*(np.where(np.isnan(t.d1), np.nan, result)[()] for result in results))
 
