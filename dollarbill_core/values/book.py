@@ -165,7 +165,7 @@ Event = Fill | Expiry | Assignment | Exercise | Dividend | Interest | Fee | Flow
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """A signed holding. ``cost`` is the dollars paid for it, fees apart; a short's is negative."""
+    """A signed holding; ``cost`` is the dollars paid, fees apart, negative for a short."""
 
     instrument: Instrument
     quantity: int
@@ -255,15 +255,13 @@ class Book:
             case Fill():
                 return paid._filled(event)
             case Expiry():
+                if event.value < 0:
+                    raise WrongEvent(f"an option cannot settle below 0: {event}")
                 return paid._removed(event.trade, event.option, event.quantity)
-            case Assignment():
-                rest = paid._removed(event.trade, event.option, -event.quantity)
-                return rest._delivered(event.at, event.trade, event.option, event.shares)
-            case Exercise():
-                rest = paid._removed(event.trade, event.option, event.quantity)
-                return rest._delivered(event.at, event.trade, event.option, event.shares)
+            case Assignment() | Exercise():
+                return paid._exercised(event)
             case Dividend():
-                if self.quantity(event.stock) != event.quantity:
+                if event.quantity == 0 or self.quantity(event.stock) != event.quantity:
                     raise WrongEvent(f"dividend on shares that are not held: {event}")
                 return paid
             case Split():
@@ -285,15 +283,30 @@ class Book:
         leg = Leg(fill.instrument, fill.quantity)
         return moved._in_trade(fill.at, fill.trade, leg, fill.cash)
 
+    def _exercised(self, event: Assignment | Exercise) -> "Book":
+        """Without the contracts, and with the shares that changed hands for them."""
+        if event.quantity <= 0:
+            raise WrongEvent(f"a number of contracts is above 0: {event}")
+        gone = -event.quantity if isinstance(event, Assignment) else event.quantity
+        rest = self._removed(event.trade, event.option, gone)
+        return rest._delivered(event.at, event.trade, event.option, event.shares)
+
     def _removed(self, trade: str, option: Option, quantity: int) -> "Book":
-        """Without ``quantity`` (signed) of the option, which must be held on that side."""
-        held = self.quantity(option)
+        """Without ``quantity`` (signed) of the option, which that trade must hold."""
+        held = self._held_by(trade, option)
         if quantity == 0 or held * quantity <= 0 or abs(quantity) > abs(held):
-            raise WrongEvent(f"cannot remove {quantity} of {option}, {held} held")
+            owner = trade or "what no trade holds"
+            raise WrongEvent(f"cannot remove {quantity} of {option} from {owner}: {held} held")
         at = self.as_of
         assert at is not None  # after() has just set it
         moved = self._moved(option, -quantity, ZERO)
         return moved._in_trade(at, trade, Leg(option, -quantity), ZERO)
+
+    def _held_by(self, trade_id: str, instrument: Instrument) -> int:
+        """Signed quantity that a trade holds; with no id, what is held outside all trades."""
+        mine = [t for t in self.trades if not trade_id or t.id == trade_id]
+        traded = sum(x.quantity for t in mine for x in t.legs if x.instrument == instrument)
+        return traded if trade_id else self.quantity(instrument) - traded
 
     def _delivered(self, at: datetime, trade: str, option: Option, shares: int) -> "Book":
         stock = Stock(option.underlying)
@@ -312,10 +325,9 @@ class Book:
         if old.quantity * quantity > 0:
             new_cost = old.cost + cost
         elif old.quantity * left > 0:
-            share = old.cost * left / old.quantity
-            new_cost = share.quantize(Decimal("0.0001"), ROUND_HALF_UP)
+            new_cost = _share(old.cost, left, old.quantity)
         else:
-            new_cost = cost * left / quantity
+            new_cost = _share(cost, left, quantity)
         return replace(self, positions=(*others, Position(instrument, left, new_cost)))
 
     def _in_trade(self, at: datetime, trade_id: str, leg: Leg, cash: Decimal) -> "Book":
@@ -337,17 +349,26 @@ class Book:
         return replace(self, trades=(*others, replace(trade, legs=legs, credit=credit)))
 
     def _split(self, split: Split) -> "Book":
+        if split.new <= 0 or split.old <= 0:
+            raise WrongEvent(f"a split is of whole numbers above 0: {split}")
+
         def changed(instrument: Instrument, quantity: int) -> tuple[Instrument, int]:
             return _after_split(split, instrument, quantity)
+
+        def legs(trade: Trade) -> Legs:
+            moved = (Leg(*changed(leg.instrument, leg.quantity)) for leg in trade.legs)
+            return tuple(sorted(moved, key=str))
 
         positions = tuple(
             Position(*changed(p.instrument, p.quantity), p.cost) for p in self.positions
         )
-        trades = tuple(
-            replace(t, legs=tuple(Leg(*changed(x.instrument, x.quantity)) for x in t.legs))
-            for t in self.trades
-        )
+        trades = tuple(replace(trade, legs=legs(trade)) for trade in self.trades)
         return replace(self, positions=positions, trades=trades)
+
+
+def _share(cost: Decimal, part: int, whole: int) -> Decimal:
+    """The part of a cost that belongs to ``part`` of ``whole``, to a hundredth of a cent."""
+    return (cost * part / whole).quantize(Decimal("0.0001"), ROUND_HALF_UP)
 
 
 def _after_split(split: Split, instrument: Instrument, quantity: int) -> tuple[Instrument, int]:

@@ -1,5 +1,6 @@
 """What is traded: options, stocks, their OCC symbols, multipliers and settlement."""
 
+import math
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import ROUND_HALF_UP, Decimal
@@ -9,6 +10,8 @@ STANDARD_MULTIPLIER = 100  # shares, or index dollars per point, in one standard
 _CENT_OF_A_CENT = Decimal("0.0001")
 _CENT = Decimal("0.01")
 _OCC_TAIL = 15  # yymmdd, C or P, strike x 1000 in eight digits
+_OCC_STRIKES_BELOW = 100_000  # dollars: eight digits hold no more
+_FIRST_YEAR = 1990  # two digits of a year name 1990 to 2089
 
 
 class Right(IntEnum):
@@ -92,7 +95,8 @@ class Option:
     """One listed option.
 
     ``root`` is the OCC root (SPXW, SPY1), ``expiry`` the last trading or settlement date,
-    ``strike`` is in dollars per share and holds at most three decimals, as OCC's symbol does.
+    ``strike`` is in dollars per share and holds at most three decimals, as OCC's symbol does;
+    600 and 600.00 are kept as the same Decimal, so that equal options print and hash alike.
     """
 
     root: str
@@ -101,16 +105,23 @@ class Option:
     right: Right
 
     def __post_init__(self) -> None:
-        if not self.root or len(self.root) > 6 or self.root != self.root.upper().strip():
-            raise ValueError(f"an OCC root is 1 to 6 upper-case characters, got {self.root!r}")
+        if not (len(self.root) <= 6 and self.root.isalnum() and self.root.isascii()):
+            raise ValueError(f"an OCC root is 1 to 6 letters and digits, got {self.root!r}")
+        if self.root != self.root.upper():
+            raise ValueError(f"an OCC root is upper case, got {self.root!r}")
         if not isinstance(self.strike, Decimal) or not self.strike.is_finite():
             raise ValueError(f"strike must be a finite Decimal, got {self.strike!r}")
         if self.strike <= 0 or self.strike != round(self.strike, 3):
             raise ValueError(f"strike must be positive, at most 3 decimals, got {self.strike}")
+        if self.strike >= _OCC_STRIKES_BELOW:
+            raise ValueError(f"strike must be below {_OCC_STRIKES_BELOW}, got {self.strike}")
         if isinstance(self.expiry, datetime) or not isinstance(self.expiry, date):
             raise ValueError(f"expiry must be a date, got {self.expiry!r}")
         if not isinstance(self.right, Right):
             raise ValueError(f"right must be Right.CALL or Right.PUT, got {self.right!r}")
+        if not _FIRST_YEAR <= self.expiry.year < _FIRST_YEAR + 100:
+            raise ValueError(f"expiry must lie from {_FIRST_YEAR} on, got {self.expiry}")
+        object.__setattr__(self, "strike", Decimal(f"{self.strike.normalize():f}"))
 
     @classmethod
     def from_occ(cls, symbol: str) -> "Option":
@@ -126,10 +137,12 @@ class Option:
         """
         text = symbol.replace(" ", "")
         root, tail = text[:-_OCC_TAIL], text[-_OCC_TAIL:]
-        if len(tail) < _OCC_TAIL or tail[6] not in "CP" or not (tail[:6] + tail[7:]).isdigit():
+        digits = tail[:6] + tail[7:]
+        if len(tail) < _OCC_TAIL or tail[6] not in "CP" or not digits.isdecimal():
             raise ValueError(f"not an OCC symbol (root, yymmdd, C or P, 8 digits): {symbol!r}")
         try:
-            expiry = date(2000 + int(tail[:2]), int(tail[2:4]), int(tail[4:6]))
+            year = _FIRST_YEAR + (int(tail[:2]) - _FIRST_YEAR) % 100
+            expiry = date(year, int(tail[2:4]), int(tail[4:6]))
         except ValueError as error:
             raise ValueError(f"no such expiry date in the OCC symbol {symbol!r}") from error
         strike = Decimal(int(tail[7:])) / 1000
@@ -175,11 +188,11 @@ class Option:
 
     def intrinsic(self, spot: Decimal) -> Decimal:
         """What exercise is worth at ``spot``, dollars per share; never negative."""
-        return max(self.right * (spot - self.strike), Decimal(0))
+        return max(Decimal(0), self.right * (spot - self.strike))
 
     def out_of_the_money_by(self, spot: Decimal) -> Decimal:
         """Dollars per share the spot must move before exercise pays; never negative."""
-        return max(self.right * (self.strike - spot), Decimal(0))
+        return max(Decimal(0), self.right * (self.strike - spot))
 
     def __str__(self) -> str:
         strike = f"{self.strike.normalize():f}"
@@ -233,6 +246,8 @@ def dollars_per_share(price: float) -> Decimal:
     >>> dollars_per_share(0.1 + 0.2)
     Decimal('0.3000')
     """
+    if not math.isfinite(price):
+        raise ValueError(f"a price must be a finite number, got {price}")
     return Decimal(repr(float(price))).quantize(_CENT_OF_A_CENT, ROUND_HALF_UP)
 
 
