@@ -20,7 +20,7 @@ import nbformat
 import psutil
 
 from dollarbill_core.runs.parameters import Value
-from dollarbill_core.runs.records import EXIT_OF, RUN_FOLDER, Exit, Status
+from dollarbill_core.runs.records import EXIT_OF, RUN_FOLDER, Exit, Status, write_whole
 
 Watch = Callable[[int, int, str], None]  # cell number from 1, number of cells, first line
 MARKER = "papermill-error-cell-tag"  # on the cells that papermill adds to a failed notebook
@@ -76,6 +76,14 @@ def _started(
         start_new_session=True,  # a Ctrl-C reaches us alone, and we end the child
         text=True,
     )
+
+
+def read_notebook(path: Path) -> Any:
+    return nbformat.read(path, as_version=4)
+
+
+def write_notebook(path: Path, notebook: Any) -> None:
+    write_whole(path, nbformat.writes(notebook))
 
 
 def _followed(child: subprocess.Popen[str], deadline: float, watch: Watch) -> dict[str, Any]:
@@ -137,7 +145,7 @@ def _outcome(output: Path, told: dict[str, Any], deadline: float, last_words: st
 
 def _verdict(output: Path) -> Outcome:
     """What the executed notebook says of itself: no error, a chosen end, or a failing cell."""
-    cells = nbformat.read(output, as_version=4).cells
+    cells = read_notebook(output).cells
     own = [cell for cell in cells if MARKER not in cell.metadata.get("tags", ())]
     for index, cell in enumerate(own):
         for told in cell.get("outputs", ()):
@@ -175,7 +183,7 @@ def _child(job: Mapping[str, Any]) -> None:
 
     voice = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)  # the kernel inherits stdout; only we may speak to the runner
-    total = len(nbformat.read(job["source"], as_version=4).cells) + bool(job["parameters"])
+    total = len(read_notebook(Path(job["source"])).cells) + bool(job["parameters"])
 
     def say(event: str, **more: Any) -> None:
         voice.write(json.dumps({"event": event, **more}) + "\n")

@@ -15,11 +15,17 @@ from datetime import datetime
 from pathlib import Path
 from typing import IO, Any
 
-import nbformat
 import psutil
 
 from dollarbill_core.runs import pages, records
-from dollarbill_core.runs.child import Outcome, Watch, end_all, executed
+from dollarbill_core.runs.child import (
+    Outcome,
+    Watch,
+    end_all,
+    executed,
+    read_notebook,
+    write_notebook,
+)
 from dollarbill_core.runs.parameters import ParameterError, Value, declared, resolved
 from dollarbill_core.runs.records import Exit, RunRecord, Status
 from dollarbill_core.sources.settings import Settings
@@ -72,10 +78,10 @@ def run_notebook(
 
 def _read(path: Path) -> Any:
     try:
-        return nbformat.read(path, as_version=4)
+        return read_notebook(path)
     except OSError as error:
         raise ParameterError(f"{path} cannot be read: {error.strerror}") from None
-    except (ValueError, nbformat.reader.NotJSONError):
+    except (ValueError, KeyError, AttributeError):
         raise ParameterError(f"{path} is not a notebook") from None
 
 
@@ -165,14 +171,14 @@ def _with_page(run: RunRecord, draft: Path) -> RunRecord:
     """The page of a run; if it cannot be made, that is what is wrong with the run."""
     output = draft / run.notebook
     try:
-        notebook = nbformat.read(output, as_version=4)
+        notebook = read_notebook(output)
     except Exception:  # cut off while it was being written: the notebook is lost, say so
         output.unlink()
         return replace(run, reason=f"{run.reason}; the executed notebook was lost")
     try:
         if run.status in _CUT_SHORT:
             _mark_failed(notebook, run)
-            nbformat.write(notebook, output)
+            write_notebook(output, notebook)
         records.write_whole(draft / run.page, pages.page(notebook, run))
     except Exception as error:
         reason = f"the page could not be made: {type(error).__name__}: {error}"

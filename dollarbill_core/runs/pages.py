@@ -1,6 +1,7 @@
 """What a finished run looks like: the notebook as one self-contained page, and their index."""
 
 import fcntl
+from copy import deepcopy
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -32,9 +33,7 @@ def page(notebook: Any, run: RunRecord) -> str:
 
 def _drawn(notebook: Any) -> Any:
     """A copy whose plotly figures are HTML; live widgets, which need a kernel, are gone."""
-    import nbformat
-
-    drawn = nbformat.from_dict(notebook)
+    drawn = deepcopy(notebook)
     drawn.metadata.pop("widgets", None)
     drawn.cells = [cell for cell in drawn.cells if MARKER not in cell.metadata.get("tags", ())]
     figures = 0
