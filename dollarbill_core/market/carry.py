@@ -32,10 +32,10 @@ class CashDividend:
     per_share: Decimal
 
 
-# Target federal funds rate, per cent a year: the rate, or the middle of the range since 2008-12-16,
-# from the day it was decided. Source: Board of Governors of the Federal Reserve System,
-# "Open Market Operations" and its archive of intended rate changes, read 2026-11. A change is
-# known on its day, so a chain of that day may use it; annual averages would look ahead.
+# Target federal funds rate, per cent a year: the rate, or the middle of the range since
+# 2008-12-16, from the day it was decided. Source: Board of Governors of the Federal Reserve
+# System, "Open Market Operations" and its archive of intended rate changes, read 2026-11. A
+# change is known on its day, so a chain of that day may use it; annual averages look ahead.
 FED_FUNDS_TARGET = """
 1989-12-20 8.25  1990-07-13 8.00  1990-10-29 7.75  1990-11-14 7.50  1990-12-07 7.25
 1990-12-19 7.00  1991-01-09 6.75  1991-02-01 6.25  1991-03-08 6.00  1991-04-30 5.75
@@ -59,7 +59,7 @@ FED_FUNDS_TARGET = """
 2022-06-15 1.625 2022-07-27 2.375 2022-09-21 3.125 2022-11-02 3.875 2022-12-14 4.375
 2023-02-01 4.625 2023-03-22 4.875 2023-05-03 5.125 2023-07-26 5.375 2024-09-18 4.875
 2024-11-07 4.625 2024-12-18 4.375 2025-09-17 4.125 2025-10-29 3.875 2025-12-10 3.625
-""".split()
+""".split()  # noqa: SIM905 - a table is read more easily than a list of 160 strings
 _CHANGE_DAYS = tuple(date.fromisoformat(day) for day in FED_FUNDS_TARGET[::2])
 _TARGETS = tuple(float(percent) / 100 for percent in FED_FUNDS_TARGET[1::2])
 

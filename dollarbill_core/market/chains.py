@@ -52,7 +52,7 @@ class Quote:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Chain:
-    """Every quoted option of one underlying at one instant; row i of each array is one contract.
+    """Every quoted option of one underlying at one instant; row i of an array is one contract.
 
     Attributes
     ----------

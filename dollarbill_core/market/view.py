@@ -30,7 +30,7 @@ class History:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class View:
-    """Everything knowable at ``now``, and nothing else: what strategies, margin and limits read.
+    """Everything knowable at ``now``, and nothing else; strategies, margin and limits read it.
 
     For a calculation by hand, give ``now``, ``spots`` and ``marks``:
 
@@ -78,7 +78,7 @@ class View:
         return self.chains[symbol]
 
     def quote(self, option: Option) -> Quote:
-        """Today's sound quote. Raises NoQuote when there is none, or it is crossed or locked."""
+        """Today's sound quote. Raises NoQuote when it is missing, crossed or locked."""
         quote = self.chain(option.underlying).quote(option)
         if quote.fault:
             raise NoQuote(f"{option} is {quote.fault}: {quote.bid} / {quote.ask}")
@@ -174,7 +174,7 @@ class Chains:
         return tuple(sorted({day for each in self.days.values() for day in each.sessions}))
 
     def view(self, day: date, last_quotes: Mapping[Option, Quote] | None = None) -> View:
-        """What may be known at the close of ``day``. Raises NoQuote if it is no session here."""
+        """What may be known at the close of ``day``. Raises NoQuote if no session of these."""
         open_today = {s: d for s, d in self.days.items() if day in d}
         if not open_today:
             raise NoQuote(f"no chain of {', '.join(self.days)} on {day}")

@@ -54,7 +54,7 @@ def iv_percentile(vols: Floats) -> Standing:
 
 def _last_year(vols: Floats) -> Floats:
     """The known vols of the last year; nothing at all when today's is unknown."""
-    year = np.asarray(vols, float)[-SESSIONS_PER_YEAR:]
+    year: Floats = np.asarray(vols, float)[-SESSIONS_PER_YEAR:]
     if not len(year) or math.isnan(year[-1]):
         return year[:0]
     return year[np.isfinite(year)]
@@ -211,5 +211,3 @@ def _middle(part: Chain, centre: float) -> float:
     """The mean of the call's and the put's mid at the centre strike."""
     at = part.where(part.strike == centre)
     return float(at.mid.mean())
-
-

@@ -1,0 +1,156 @@
+"""What exchanges list: which expiries and strikes on a day, and in what ticks they quote."""
+
+from dataclasses import dataclass
+from datetime import date, timedelta
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dollarbill_core.values.calendars import monthly_expiries, weekly_expiries
+
+Floats = NDArray[np.float64]
+
+DAYS_AHEAD = 100  # longer terms exist; what is modelled here stops there
+SESSIONS_LISTED = 72  # no fewer than the sessions in DAYS_AHEAD: how far back a strike may date
+_A_CENT = 1e-9  # keeps a price that is a whole number of ticks from moving by one
+
+# SPX weeklies on Fridays: days ahead, from the day on. Source: Cboe, "Weeklys Options" (launch
+# on 2005-10-28, one week ahead; five in a row since May 2012) and Regulatory Circular RG14-010
+# (six, besides the monthly, since January 2014). Other weekdays, since 2016, are left out.
+FRIDAYS_AHEAD = ((date(2005, 10, 28), 8), (date(2012, 5, 1), 35), (date(2014, 1, 1), 49))
+
+# Stock options: strike intervals up to a strike, added on the day to those before; $10 above.
+# Source: OCC, "Equity Options Product Specifications"; 70 FR 73488 ($2.50 to $75, 2005)
+# and 75 FR 39608 ($1 to $50, 2010), programmes in which each exchange picks its classes.
+_STOCK_STEPS = (
+    (date(1985, 1, 1), ((25.0, 2.5), (200.0, 5.0))),
+    (date(2005, 12, 12), ((75.0, 2.5), (200.0, 5.0))),
+    (date(2010, 7, 1), ((50.0, 1.0), (75.0, 2.5), (200.0, 5.0))),
+)
+_HIGHEST_STEP = 10.0
+_HIGHEST_STRIKE = 20_000.0
+
+_QUARTERLY_MONTHS = (1, 4, 7, 10)  # the January cycle, taken for every stock
+_NEAR_MONTHS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Ticks:
+    """The smallest step of a quote, dollars: ``low`` below 3 dollars, then ``high``."""
+
+    low: float
+    high: float
+
+    def below(self, price: Floats) -> Floats:
+        """The highest tick at or below each price, never under 0.
+
+        >>> Ticks(0.05, 0.10).below(np.array([0.04, 2.99, 3.29])).tolist()
+        [0.0, 2.95, 3.2]
+        """
+        tick = self._at(price)
+        return np.maximum(np.round(np.floor(price / tick + _A_CENT) * tick, 2), 0.0)
+
+    def above(self, price: Floats) -> Floats:
+        """The lowest tick at or above each price, at least one tick.
+
+        >>> Ticks(0.05, 0.10).above(np.array([0.0, 2.96, 3.21])).tolist()
+        [0.05, 3.0, 3.3]
+        """
+        tick = self._at(price)
+        return np.maximum(np.round(np.ceil(price / tick - _A_CENT) * tick, 2), self.low)
+
+    def _at(self, price: Floats) -> Floats:
+        return np.where(price < _TICK_STEP, self.low, self.high)
+
+
+_TICK_STEP = 3.0
+# Source: Cboe, "SPX Options Product Specification"; ISE, "Product Specifications" (equities).
+NICKELS = Ticks(0.05, 0.10)
+# The Penny Pilot. Source: SEC releases of January 2007 (first classes, from 2007-01-26) and
+# 34-60711 of 2009-09-23, whose four quarterly expansions ended in August 2010.
+PENNIES = Ticks(0.01, 0.05)
+PENNY_START = date(2010, 8, 2)
+FIRST_PENNY_CLASSES = dict.fromkeys(("AMD", "GE", "MSFT"), date(2007, 1, 26))
+
+
+def index_expiries(day: date) -> tuple[date, ...]:
+    """SPX expiries listed after ``day``: monthlies, and the Friday weeklies of that year.
+
+    >>> [f"{expiry:%m-%d}" for expiry in index_expiries(date(2003, 1, 2))]
+    ['01-17', '02-21', '03-21']
+    >>> [f"{expiry:%m-%d}" for expiry in index_expiries(date(2014, 1, 3))]
+    ['01-10', '01-17', '01-24', '01-31', '02-07', '02-14', '02-21', '03-21']
+    """
+    monthlies = _monthlies(day)
+    ahead = max((days for start, days in FRIDAYS_AHEAD if day >= start), default=0)
+    weeklies = weekly_expiries(_after(day, 1), _after(day, ahead)) if ahead else ()
+    return tuple(sorted({*monthlies, *weeklies}))
+
+
+def stock_expiries(day: date) -> tuple[date, ...]:
+    """Stock expiries listed after ``day``: two near months and the quarterly cycle's next.
+
+    Source: OCC, "Equity Options Product Specifications", expiration months.
+
+    >>> [f"{expiry:%m-%d}" for expiry in stock_expiries(date(2003, 1, 21))]
+    ['02-21', '03-21', '04-17']
+    """
+    monthlies = _monthlies(day)
+    cycle = (expiry for expiry in monthlies[_NEAR_MONTHS:] if expiry.month in _QUARTERLY_MONTHS)
+    return (*monthlies[:_NEAR_MONTHS], *cycle)
+
+
+def index_strikes(low: float, near_low: float, near_high: float, high: float) -> Floats:
+    """SPX strikes, index points: every 5 between the near bounds, every 25 beyond them.
+
+    Source: Cboe, "SPX Options Product Specification", strike price intervals.
+
+    >>> index_strikes(1040, 1090, 1110, 1180).tolist()
+    [1025.0, 1050.0, 1075.0, 1080.0, 1085.0, 1090.0, 1095.0, 1100.0, 1105.0, 1110.0, 1115.0, \
+1120.0, 1125.0, 1150.0, 1175.0, 1200.0]
+    """
+    bottom, near, top, ceiling = (
+        max(np.floor(low / 25) * 25, 25.0),
+        max(np.floor(near_low / 25) * 25, 25.0),
+        np.ceil(near_high / 25) * 25,
+        np.ceil(high / 25) * 25,
+    )
+    below, middle = np.arange(bottom, near, 25.0), np.arange(near, top, 5.0)
+    return np.concatenate([below, middle, np.arange(top, ceiling + 1, 25.0)])
+
+
+def stock_strikes(day: date, low: float, high: float) -> Floats:
+    """Stock strikes on ``day`` from ``low`` to ``high`` dollars, by the intervals of its time.
+
+    >>> stock_strikes(date(2003, 1, 2), 18.0, 36.0).tolist()
+    [20.0, 22.5, 25.0, 30.0, 35.0]
+    """
+    ladder = _ladder(sum(day >= start for start, _ in _STOCK_STEPS))
+    return ladder[np.searchsorted(ladder, low) : np.searchsorted(ladder, high, "right")]
+
+
+def stock_ticks(symbol: str, day: date) -> Ticks:
+    """Cents once the class is in the Penny Pilot, nickels and dimes before."""
+    start = FIRST_PENNY_CLASSES.get(symbol, PENNY_START)
+    return PENNIES if day >= start else NICKELS
+
+
+@lru_cache(maxsize=8)
+def _ladder(programmes: int) -> Floats:
+    """Every strike that the first so many programmes allow, dollars; shape (n,)."""
+    rungs = [np.arange(200.0, _HIGHEST_STRIKE, _HIGHEST_STEP)]
+    for _, steps in _STOCK_STEPS[:programmes]:
+        start = 0.0
+        for stop, step in steps:
+            rungs.append(np.arange(start + step, stop + step / 2, step))
+            start = stop
+    return np.unique(np.concatenate(rungs))
+
+
+def _monthlies(day: date) -> tuple[date, ...]:
+    return monthly_expiries(_after(day, 1), _after(day, DAYS_AHEAD))
+
+
+def _after(day: date, days: int) -> date:
+    return day + timedelta(days=days)

@@ -1,0 +1,204 @@
+"""Chains modelled from closes and vol levels: what this model would quote at a day's close."""
+
+import math
+from bisect import bisect_left
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from decimal import Decimal
+from functools import lru_cache, partial
+
+import numpy as np
+from scipy.special import ndtr
+
+from dollarbill_core.market.carry import policy_rates
+from dollarbill_core.market.chains import Chain, Floats
+from dollarbill_core.market.listings import (
+    DAYS_AHEAD,
+    NICKELS,
+    SESSIONS_LISTED,
+    Ticks,
+    index_expiries,
+    index_strikes,
+    stock_expiries,
+    stock_strikes,
+    stock_ticks,
+)
+from dollarbill_core.market.surface import INDEX_SHAPE, STOCK_SHAPE, Shape
+from dollarbill_core.market.volatility import SESSIONS_PER_YEAR, THIRTY_DAYS
+from dollarbill_core.values.calendars import close_instant, expiry_instant, years_between
+from dollarbill_core.values.contracts import Option, Right
+from dollarbill_core.values.provenance import Quotes
+
+INDEX_DIVIDEND_YIELD = 0.019  # about the average of the S&P 500, 1999 to 2018
+
+# Half the bid-ask spread by the option's price, dollars: medians of SPX, 3 to 7 January 2011, 4
+# to 105 days, less what rounding to ticks adds. Spreads of later years are narrower.
+INDEX_WIDTHS = (
+    (0.0, 0.15, 0.4, 0.75, 1.5, 2.5, 4.0, 6.5, 10.0, 16.0, 30.0, 60.0, 160.0, 300.0),
+    (0.02, 0.03, 0.18, 0.36, 0.42, 0.50, 0.65, 0.75, 0.85, 0.95, 1.00, 1.20, 1.60, 1.90),
+)
+STOCK_WIDTHS = ((0.0, 1.0, 5.0, 20.0, 60.0), (0.01, 0.03, 0.08, 0.25, 0.50))  # assumed
+
+# Standard deviations from the close to the lowest and highest strike (of the longest term) and
+# to the end of the narrow intervals (of 30 days): out to where nobody bids.
+_FARTHEST = (-9.0, 5.0)
+_NEAREST = (-3.0, 2.0)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Underlying:
+    """What the model knows of one underlying on each day; arrays of shape (days,).
+
+    Attributes
+    ----------
+    symbol, root
+        The underlying and the OCC root of its options; an index root gets the index's smile,
+        listings, ticks and dividend yield.
+    days, closes
+        Sessions in order, and dollars per share.
+    levels
+        30-day at-the-money vol, NaN where unknown.
+    means
+        The annual variance to which the level returns.
+    bounds
+        Lowest, lowest near, highest near and highest strike; shape (4, days).
+    """
+
+    symbol: str
+    root: str
+    days: tuple[date, ...]
+    closes: Floats
+    levels: Floats
+    means: Floats
+    bounds: Floats
+
+    @property
+    def is_index(self) -> bool:
+        return self.root != self.symbol
+
+    @property
+    def shape(self) -> Shape:
+        return INDEX_SHAPE if self.is_index else STOCK_SHAPE
+
+    @property
+    def dividend_yield(self) -> float:
+        return INDEX_DIVIDEND_YIELD if self.is_index else 0.0
+
+    def rescaled(self, factor: float) -> "Underlying":
+        """The same underlying at ``factor`` times its price."""
+        return replace(self, closes=self.closes * factor, bounds=self.bounds * factor)
+
+    def expiries(self, day: date) -> tuple[date, ...]:
+        return index_expiries(day) if self.is_index else stock_expiries(day)
+
+    def strikes(self, place: int) -> Floats:
+        low, near_low, near_high, high = self.bounds[:, place]
+        if self.is_index:
+            return index_strikes(low, near_low, near_high, high)
+        return stock_strikes(self.days[place], low, high)
+
+    def ticks(self, day: date) -> Ticks:
+        return NICKELS if self.is_index else stock_ticks(self.symbol, day)
+
+
+def underlying(
+    symbol: str, root: str, days: tuple[date, ...], closes: Floats, levels: Floats
+) -> Underlying:
+    """An underlying with the means and strike bounds that its past alone determines."""
+    means = _trailing_mean(levels**2)
+    shape = INDEX_SHAPE if root != symbol else STOCK_SHAPE
+    bounds = _bounds(closes, levels, means, shape)
+    return Underlying(symbol, root, days, closes, levels, means, bounds)
+
+
+def _trailing_mean(values: Floats) -> Floats:
+    """Mean of the known ones of the last 252 values up to each day; 0 where there is none."""
+    known = np.isfinite(values)
+    sums = np.concatenate([[0.0], np.cumsum(np.where(known, values, 0.0))])
+    counts = np.concatenate([[0], np.cumsum(known)])
+    stop = np.arange(1, len(values) + 1)
+    begin = np.maximum(stop - SESSIONS_PER_YEAR, 0)
+    means: Floats = (sums[stop] - sums[begin]) / np.maximum(counts[stop] - counts[begin], 1)
+    return means
+
+
+def _bounds(closes: Floats, levels: Floats, means: Floats, shape: Shape) -> Floats:
+    """Lowest, lowest near, highest near and highest strike, shape (4, days).
+
+    Each is the widest of the sessions for which a listed option may live, so that no strike is
+    lost when the price has moved away from it.
+    """
+    far = np.sqrt(shape.variance_to(DAYS_AHEAD / 365, levels, means))
+    near = levels * math.sqrt(THIRTY_DAYS)
+    low, high = closes * np.exp(np.outer(_FARTHEST, far))
+    near_low, near_high = closes * np.exp(np.outer(_NEAREST, near))
+    lowest, highest = partial(_extreme, lowest=True), partial(_extreme, lowest=False)
+    return np.array([lowest(low), lowest(near_low), highest(near_high), highest(high)])
+
+
+def _extreme(values: Floats, *, lowest: bool) -> Floats:
+    """The lowest or highest of each day and the sessions before it, unknown ones left out."""
+    neutral = math.inf if lowest else -math.inf
+    known = np.where(np.isfinite(values), values, neutral)
+    padded = np.concatenate([np.full(SESSIONS_LISTED - 1, neutral), known])
+    windows = np.lib.stride_tricks.sliding_window_view(padded, SESSIONS_LISTED)
+    extreme: Floats = windows.min(axis=1) if lowest else windows.max(axis=1)
+    return extreme
+
+
+def modelled_chain(known: Underlying, day: date) -> Chain:
+    """The chain at the close of ``day``: the model's price, less and plus half a spread.
+
+    Bids are rounded down and asks up to ticks; a bid may be 0. ``vol`` is the model's, from
+    before that rounding. Raises ValueError when the model knows no vol on ``day``.
+    """
+    place = bisect_left(known.days, day)
+    if place == len(known.days) or known.days[place] != day or not known.levels[place] > 0:
+        raise ValueError(f"{known.symbol}: no vol level on {day} to model a chain from")
+    now, expiries, strikes = close_instant(day), known.expiries(day), known.strikes(place)
+    years = np.array([[years_between(now, _settled(known.root, x))] for x in expiries])
+    prices, deltas, vols = _priced(known, place, strikes, years)
+    half = np.interp(prices, *(INDEX_WIDTHS if known.is_index else STOCK_WIDTHS))
+    ticks, (count, width) = known.ticks(day), vols.shape
+    return Chain(
+        symbol=known.symbol,
+        as_of=now,
+        spot=float(known.closes[place]),
+        quotes=Quotes.MODELLED,
+        roots=(known.root,),
+        root=np.zeros(2 * count * width, np.int8),
+        expiry=np.tile(np.repeat(np.array(expiries, dtype="datetime64[D]"), width), 2),
+        right=np.repeat(np.array([Right.CALL, Right.PUT], np.int8), count * width),
+        strike=np.tile(strikes, 2 * count),
+        bid=ticks.below(prices - half),
+        ask=ticks.above(prices + half),
+        vol=np.tile(vols.ravel(), 2),
+        delta=deltas,
+    )
+
+
+def _priced(
+    known: Underlying, place: int, strikes: Floats, years: Floats
+) -> tuple[Floats, Floats, Floats]:
+    """Prices and deltas, calls first, (2 x expiries x strikes,); vols (expiries, strikes).
+
+    ``black_scholes.price`` written out, because here two normal integrals serve calls, puts and
+    deltas at once; a test holds the two together.
+    """
+    rate = policy_rates(known.days[place]).flat
+    paid, discount = np.exp(-known.dividend_yield * years), np.exp(-rate * years)
+    forward = known.closes[place] * paid / discount
+    theta = known.shape.variance_to(years, known.levels[place], known.means[place])
+    moneyness = np.log(strikes / forward)
+    deviation = np.sqrt(known.shape.total_variance(moneyness, theta))
+    above = deviation / 2 - moneyness / deviation
+    held, exercised = ndtr(above), ndtr(above - deviation)
+    calls = discount * (forward * held - strikes * exercised)
+    puts = calls - discount * (forward - strikes)
+    deltas = np.concatenate([paid * held, paid * (held - 1)], axis=None)
+    return np.concatenate([calls, puts], axis=None), deltas, deviation / np.sqrt(years)
+
+
+@lru_cache(maxsize=4096)
+def _settled(root: str, expiry: date) -> datetime:
+    return expiry_instant(Option(root, expiry, Decimal(1), Right.CALL))
