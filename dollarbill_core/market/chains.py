@@ -184,6 +184,8 @@ class ChainDays:
 
     ``closes`` and ``vols`` (30-day at-the-money implied vol at each close, NaN where unknown)
     reach back before the first chain, for statistics; ``days`` (datetime64[D]) are their dates.
+    ``yields`` holds the dividend yield known on each of them; without it, ``dividend_yield``
+    stands for all.
     """
 
     symbol: str
@@ -193,10 +195,19 @@ class ChainDays:
     closes: Floats
     vols: Floats
     dividend_yield: float = 0.0
+    yields: Floats | None = None
 
     def __post_init__(self) -> None:
-        if not len(self.days) == len(self.closes) == len(self.vols):
-            raise ValueError(f"{self.symbol}: days, closes and vols differ in length")
+        columns = [self.closes, self.vols, *([] if self.yields is None else [self.yields])]
+        if any(len(column) != len(self.days) for column in columns):
+            raise ValueError(f"{self.symbol}: days, closes, vols and yields differ in length")
+
+    def yield_on(self, day: date) -> float:
+        """The dividend yield known on ``day``, per year, continuously compounded."""
+        if self.yields is None:
+            return self.dividend_yield
+        place = int(np.searchsorted(self.days, np.datetime64(day, "D"), "right")) - 1
+        return float(self.yields[place]) if place >= 0 else self.dividend_yield
 
     def __contains__(self, day: date) -> bool:
         place = bisect_left(self.sessions, day)

@@ -41,7 +41,8 @@ STOCK_WIDTHS = ((0.0, 1.0, 5.0, 20.0, 60.0), (0.01, 0.03, 0.08, 0.25, 0.50))  # 
 
 # Standard deviations from the close to the lowest and highest strike (of the longest term) and
 # to the end of the narrow intervals (of 30 days): out to where nobody bids.
-_FARTHEST = (-9.0, 5.0)
+_FARTHEST_INDEX = (-9.0, 5.0)
+_FARTHEST_STOCK = (-6.0, 4.5)
 _NEAREST = (-3.0, 2.0)
 
 
@@ -106,9 +107,8 @@ def underlying(
 ) -> Underlying:
     """An underlying with the means and strike bounds that its past alone determines."""
     means = _trailing_mean(levels**2)
-    shape = INDEX_SHAPE if root != symbol else STOCK_SHAPE
-    bounds = _bounds(closes, levels, means, shape)
-    return Underlying(symbol, root, days, closes, levels, means, bounds)
+    known = Underlying(symbol, root, days, closes, levels, means, bounds=closes)
+    return replace(known, bounds=_bounds(known))
 
 
 def _trailing_mean(values: Floats) -> Floats:
@@ -122,16 +122,17 @@ def _trailing_mean(values: Floats) -> Floats:
     return means
 
 
-def _bounds(closes: Floats, levels: Floats, means: Floats, shape: Shape) -> Floats:
+def _bounds(known: Underlying) -> Floats:
     """Lowest, lowest near, highest near and highest strike, shape (4, days).
 
     Each is the widest of the sessions for which a listed option may live, so that no strike is
     lost when the price has moved away from it.
     """
-    far = np.sqrt(shape.variance_to(DAYS_AHEAD / 365, levels, means))
-    near = levels * math.sqrt(THIRTY_DAYS)
-    low, high = closes * np.exp(np.outer(_FARTHEST, far))
-    near_low, near_high = closes * np.exp(np.outer(_NEAREST, near))
+    farthest = _FARTHEST_INDEX if known.is_index else _FARTHEST_STOCK
+    far = np.sqrt(known.shape.variance_to(DAYS_AHEAD / 365, known.levels, known.means))
+    near = known.levels * math.sqrt(THIRTY_DAYS)
+    low, high = known.closes * np.exp(np.outer(farthest, far))
+    near_low, near_high = known.closes * np.exp(np.outer(_NEAREST, near))
     lowest, highest = partial(_extreme, lowest=True), partial(_extreme, lowest=False)
     return np.array([lowest(low), lowest(near_low), highest(near_high), highest(high)])
 

@@ -189,7 +189,7 @@ class Chains:
                 symbol: tuple(x for x in known if x.ex_date <= day)
                 for symbol, known in self.dividends.items()
             },
-            dividend_yields={s: each.dividend_yield for s, each in open_today.items()},
+            dividend_yields={s: each.yield_on(day) for s, each in open_today.items()},
             last_quotes=last_quotes or {},
         )
 
