@@ -140,12 +140,10 @@ class Chain:
         """The row of a contract, or None when it is not listed here."""
         if option.root not in self.roots:
             return None
-        rows = np.flatnonzero(
-            (self.strike == float(option.strike))
-            & (self.right == option.right)
-            & (self.expiry == np.datetime64(option.expiry, "D"))
-            & (self.root == self.roots.index(option.root))
-        )
+        rows = np.flatnonzero(self.strike == float(option.strike))
+        rows = rows[self.expiry[rows] == np.datetime64(option.expiry, "D")]
+        rows = rows[self.right[rows] == option.right]
+        rows = rows[self.root[rows] == self.roots.index(option.root)]
         return int(rows[0]) if len(rows) else None
 
     def quote(self, option: Option) -> Quote:

@@ -14,6 +14,7 @@ from dollarbill_core.values.contracts import Right
 SESSIONS_PER_YEAR = 252
 THIRTY_DAYS = 30 / 365  # years, ACT/365
 _TOO_NEAR = 7 / 365  # options of the last week are left out, as Cboe does
+_BESIDE = 0.05  # a strike further from the forward does not tell the vol at it
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,38 +88,60 @@ def at_the_money_vol(chain: Chain, rates: Rates, years: float = THIRTY_DAYS) -> 
     """Implied vol at the forward for a constant maturity, interpolated in total variance.
 
     The two expiries around ``years`` each give the vol at their parity forward, interpolated
-    between the strikes beside it. NaN when fewer than one usable expiry is quoted; with one
-    only, or none on one side, the nearest stands for the term.
+    between the strikes beside it. An expiry counts when it has a vol on both sides of the
+    forward, within 5 % of it. With expiries on one side only, the nearest stands for the term
+    if it is between half and twice as long; otherwise the answer is NaN.
     """
     points = []
-    for expiry in chain.expiries:
-        part = chain.expiring(expiry)
-        term = years_between(chain.as_of, expiry_instant(part.option(0)))
-        vol = _vol_at_forward(part, term, rates) if term > _TOO_NEAR else math.nan
+    for term, part in _terms(chain):
+        vol = _vol_at_forward(part, term, rates)
         if math.isfinite(vol):
             points.append((term, vol * vol * term))
     if not points:
         return math.nan
     terms, variances = np.array(points).T
-    if years <= terms[0] or years >= terms[-1]:
-        nearest = 0 if years <= terms[0] else -1
-        return float(math.sqrt(variances[nearest] / terms[nearest]))
-    return float(math.sqrt(np.interp(years, terms, variances) / years))
+    nearest = 0 if years <= terms[0] else -1 if years >= terms[-1] else None
+    if nearest is None:
+        return float(math.sqrt(np.interp(years, terms, variances) / years))
+    stands = years / 2 <= terms[nearest] <= years * 2
+    return float(math.sqrt(variances[nearest] / terms[nearest])) if stands else math.nan
+
+
+def _terms(chain: Chain) -> list[tuple[float, Chain]]:
+    """Years to each settlement beyond a week, and its quotes, in order of time.
+
+    An expiry is a root and an instant: SPX and SPXW of one Friday have two prints.
+    """
+    terms = []
+    for number in np.unique(chain.root):
+        of_root = chain.where(chain.root == number)
+        for expiry in of_root.expiries:
+            part = of_root.expiring(expiry)
+            years = years_between(chain.as_of, expiry_instant(part.option(0)))
+            if years > _TOO_NEAR:
+                terms.append((years, part))
+    return sorted(terms, key=lambda term: term[0])
 
 
 def _vol_at_forward(part: Chain, years: float, rates: Rates) -> float:
     """The vol of one expiry at its forward: linear in strike between the two beside it."""
     known = part.where(np.isfinite(part.vol))
-    if not len(known):
-        return math.nan
     try:
         forward = parity_forward(part, years, rates.continuous(years))
     except NoQuote:
         forward = part.spot * math.exp(rates.continuous(years) * years)
     out_of_money = known.where(known.right * (known.strike - forward) >= 0)
-    side = out_of_money if len(out_of_money) >= 2 else known
-    order = np.argsort(side.strike, kind="stable")
-    return float(np.interp(forward, side.strike[order], side.vol[order]))
+    for side in (out_of_money, known):
+        below = side.strike[side.strike <= forward]
+        above = side.strike[side.strike >= forward]
+        if len(below) and len(above) and _are_near(below.max(), forward, above.min()):
+            order = np.argsort(side.strike, kind="stable")
+            return float(np.interp(forward, side.strike[order], side.vol[order]))
+    return math.nan
+
+
+def _are_near(below: float, forward: float, above: float) -> bool:
+    return above - forward <= _BESIDE * forward and forward - below <= _BESIDE * forward
 
 
 def parity_forward(part: Chain, years: float, rate: float) -> float:
@@ -160,16 +183,11 @@ def vix(chain: Chain, rates: Rates) -> float:
     NoQuote
         If fewer than two expiries beyond a week are listed.
     """
-    terms = []
-    for expiry in chain.expiries:
-        part = chain.expiring(expiry)
-        years = years_between(chain.as_of, expiry_instant(part.option(0)))
-        if years > _TOO_NEAR:
-            terms.append((years, part))
+    terms = _terms(chain)
     if len(terms) < 2:
         raise NoQuote(f"{chain.symbol}: two expiries beyond a week are needed for a VIX")
-    following = next((i for i, (years, _) in enumerate(terms) if years > THIRTY_DAYS), 0)
-    following = min(max(following, 1), len(terms) - 1)
+    beyond = (i for i, (years, _) in enumerate(terms) if years > THIRTY_DAYS)
+    following = max(next(beyond, len(terms) - 1), 1)
     (near, near_part), (far, far_part) = terms[following - 1], terms[following]
     near_variance = near * strip_variance(near_part, near, rates.continuous(near))
     far_variance = far * strip_variance(far_part, far, rates.continuous(far))
@@ -189,8 +207,7 @@ def strip_variance(part: Chain, years: float, rate: float) -> float:
     middle = _middle(part, centre)
     strikes = np.concatenate([puts[::-1], [centre], calls])
     prices = np.concatenate([put_mids[::-1], [middle], call_mids])
-    widths = np.gradient(strikes) if len(strikes) > 1 else np.zeros(1)
-    widths[1:-1] = (strikes[2:] - strikes[:-2]) / 2
+    widths = np.gradient(strikes) if len(strikes) > 1 else np.zeros(1)  # half to either side
     strip = 2 / years * math.exp(rate * years) * float((widths / strikes**2 * prices).sum())
     return strip - (forward / centre - 1) ** 2 / years
 

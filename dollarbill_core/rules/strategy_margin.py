@@ -8,7 +8,7 @@ from dollarbill_core.values.contracts import Option, Right
 
 @dataclass(frozen=True, slots=True)
 class ShortOption:
-    """One short contract at a market: marks and spot in dollars per share, rates as fractions."""
+    """One short contract at a market: mark and spot in dollars per share, rates fractions."""
 
     option: Option
     mark: Decimal
