@@ -15,6 +15,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import IO, Any
 
+import nbformat
 import psutil
 
 from dollarbill_core.runs import pages, records
@@ -81,7 +82,7 @@ def _read(path: Path) -> Any:
         return read_notebook(path)
     except OSError as error:
         raise ParameterError(f"{path} cannot be read: {error.strerror}") from None
-    except (ValueError, KeyError, AttributeError):
+    except (ValueError, nbformat.ValidationError):
         raise ParameterError(f"{path} is not a notebook") from None
 
 

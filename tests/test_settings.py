@@ -1,0 +1,78 @@
+"""Settings come from one file and a few folders in the environment; secrets are never shown."""
+
+from pathlib import Path
+
+import pytest
+
+from dollarbill_core.sources.settings import (
+    Settings,
+    SettingsError,
+    keys,
+    load_settings,
+    secret,
+)
+
+
+def told(home: Path, text: str, **environment: str) -> Settings:
+    home.mkdir(exist_ok=True)
+    (home / "dollarbill.toml").write_text(text)
+    return load_settings({"DOLLARBILL_HOME": str(home), **environment})
+
+
+def test_an_empty_machine_has_defaults(tmp_path):
+    settings = load_settings({"DOLLARBILL_HOME": str(tmp_path / "none")})
+
+    assert settings.deadline_minutes == 30
+    assert settings.ledger.parent == settings.home == tmp_path / "none"
+    assert settings.described()["settings file"] == "none: defaults"
+
+
+def test_the_file_is_read_and_its_folders_stand_under_home(tmp_path):
+    settings = told(tmp_path, 'data = "chains"\nreports = "/tmp/pages"\ndeadline_minutes = 5')
+
+    assert settings.data == tmp_path / "chains"
+    assert settings.reports == Path("/tmp/pages").resolve()
+    assert settings.deadline_minutes == 5.0
+    assert settings.described()["settings file"] == str(settings.file)
+
+
+def test_the_environment_overrides_the_file(tmp_path):
+    settings = told(tmp_path, 'data = "chains"', DOLLARBILL_DATA=str(tmp_path / "other"))
+
+    assert settings.data == tmp_path / "other"
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        pytest.param('reprots = "x"', "did you mean 'reports'", id="misspelt"),
+        pytest.param("colour = 1", "known are reports", id="unknown"),
+        pytest.param('alpaca_secret_key = "x"', "in the environment", id="secret in the file"),
+        pytest.param("data = 3", "data = 3 is not a str", id="wrong type"),
+        pytest.param("deadline_minutes = true", "is not a float", id="a bool is no number"),
+        pytest.param("deadline_minutes = 0", "outside 0 to 1440", id="impossible value"),
+        pytest.param("data = ", "cannot be read", id="not TOML"),
+    ],
+)
+def test_a_wrong_file_is_one_clear_line(tmp_path, text, complaint):
+    with pytest.raises(SettingsError, match=complaint) as caught:
+        told(tmp_path, text)
+
+    assert "\n" not in str(caught.value)
+
+
+def test_secrets_are_reported_as_set_and_never_shown(tmp_path, monkeypatch):
+    monkeypatch.setenv("ALPACA_API_KEY", "do-not-show-me")
+    monkeypatch.delenv("ALPACA_SECRET_KEY", raising=False)
+
+    settings = load_settings({"DOLLARBILL_HOME": str(tmp_path)})
+
+    assert keys() == {"ALPACA_API_KEY": True, "ALPACA_SECRET_KEY": False}
+    assert settings.described()["ALPACA_API_KEY"] == "set"
+    assert "do-not-show-me" not in repr(settings) + str(settings.described())
+
+
+def test_a_needed_secret_that_is_missing_names_its_variable():
+    assert secret("ALPACA_API_KEY", {"ALPACA_API_KEY": "x"}) == "x"
+    with pytest.raises(SettingsError, match="ALPACA_API_KEY is not set"):
+        secret("ALPACA_API_KEY", {})
