@@ -1,4 +1,4 @@
-"""pyproject, lock and conda file name the same packages, and no file names a place to get them."""
+"""pyproject, lock and conda file agree, and no file names a registry or somebody's machine."""
 
 import re
 import subprocess

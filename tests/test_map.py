@@ -16,8 +16,8 @@ CHAPTERS = "values pricing market rules strategies results sources desk publishi
 CORE = CHAPTERS[:6]
 # What the core may not touch: files, network, clock, environment, and what talks to them.
 OUTSIDE_WORLD = set(
-    """os pathlib io shutil tempfile glob sqlite3 subprocess socket ssl http urllib requests httpx
-    time logging threading multiprocessing random secrets sqlalchemy alembic alpaca yfinance
+    """os pathlib io shutil tempfile glob sqlite3 subprocess socket ssl http urllib requests
+    httpx time logging threading multiprocessing random secrets sqlalchemy alembic alpaca yfinance
     papermill nbformat nbconvert plotly matplotlib ipywidgets IPython tqdm""".split()
 )
 OUTSIDE_CALLS = {
