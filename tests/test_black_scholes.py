@@ -37,11 +37,11 @@ def random_market(count: int) -> tuple[np.ndarray, ...]:
     """Right, spot, strike, years, rate, vol, dividend yield: near and far, calm and wild."""
     rng = np.random.default_rng(20261120)
     years = 10 ** rng.uniform(-3, 0.5, count)
-    vol = np.maximum(10 ** rng.uniform(-2.5, 0.7, count), 1e-5 / np.sqrt(years))
+    vol = np.maximum(10 ** rng.uniform(-4, 0.7, count), 1e-5 / np.sqrt(years))
     spot = 10 ** rng.uniform(0, 4, count)
-    strike = spot * np.where(
-        rng.random(count) < 0.5, 10 ** rng.uniform(-1, 1, count), np.exp(rng.normal(0, 0.02))
-    )
+    near = np.exp(rng.normal(0, 2, count) * vol * np.sqrt(years))
+    far = 10 ** rng.uniform(-1, 1, count)
+    strike = spot * np.where((rng.random(count) < 0.5) & (near > 0.1) & (near < 10), near, far)
     rate, dividend_yield = rng.uniform(-0.05, 0.15, (2, count))
     return rng.choice([1, -1], count), spot, strike, years, rate, vol, dividend_yield
 
@@ -277,6 +277,18 @@ def test_no_strike_has_an_impossible_delta(delta):
     """0.97 exceeds exp(-0.04), the most a call can have under a yield of 4 %."""
     assert np.isnan(strike_for_delta(C, delta, 100, 1.0, 0.02, 0.2, 0.04))
     assert np.isfinite(strike_for_delta(C, 0.95, 100, 1.0, 0.02, 0.2, 0.04))
+
+
+def test_no_strike_has_the_delta_of_a_certain_exercise():
+    """With a yield of log 2 for a year no delta reaches a half."""
+    assert np.isnan(strike_for_delta([1, -1], 0.5, 100, 1.0, 0.02, 0.2, math.log(2))).all()
+
+
+@pytest.mark.parametrize(
+    "market", [(100, 100, 1, -0.9, 0.2), (-1, 100, 1, 0.9, 0.2), (100, 100, 1, NAN, 0.2)]
+)
+def test_a_forward_and_a_discount_are_not_negative(market):
+    assert np.isnan(price_from_forward(C, *market))
 
 
 @given(spots, moneyness, times, rates, vols, rates)

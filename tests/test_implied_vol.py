@@ -215,11 +215,12 @@ def test_nan_where_no_vol_explains_the_price(right, quote, market):
 
 
 def test_nan_where_the_price_does_not_determine_the_vol():
-    """Nine deviations in the money a rounding of the price is worth whole points of vol."""
-    deep = price(C, 100, [40, 95], 0.25, 0.0, 0.2)
+    """Seven deviations in the money a rounding of the price is worth 3e-5 of vol."""
+    deep = price(C, 100, [50, 95], 0.25, 0.0, 0.2)
 
-    found = implied_vol(C, deep, 100, [40, 95], 0.25, 0.0)
+    found = implied_vol(C, deep, 100, [50, 95], 0.25, 0.0)
 
+    assert deep[0] > 50
     assert np.isnan(found[0])
     assert found[1] == pytest.approx(0.2, abs=1e-12)
 

@@ -117,6 +117,14 @@ credits = st.decimals("-5000", "5000", places=2)
             id="free butterfly: flats on both sides",
         ),
         pytest.param([put(1, "90"), put(-1, "95")], "500", [90], "$0.00 at 90", id="touches"),
+        pytest.param(
+            [call(1, "90"), call(-1, "90"), call(1, "110")],
+            "0",
+            [110],
+            "$0.00 at 110",
+            id="a strike inside a flat is no end of it",
+        ),
+        pytest.param([put(-1, "50")], "5000", [], "$0.00 at 0", id="spot 0 is no break-even"),
         pytest.param([shares(-100)], "10000", [100], "unlimited above 0", id="short stock"),
         pytest.param(
             [call(1, "100"), put(-1, "100"), shares(-100)],
