@@ -17,8 +17,8 @@ CORE = CHAPTERS[:6]
 # What the core may not touch: files, network, clock, environment, and what talks to them.
 OUTSIDE_WORLD = set(
     """os pathlib io shutil tempfile glob sqlite3 subprocess socket ssl http urllib requests
-    httpx time logging threading multiprocessing random secrets sqlalchemy alembic alpaca yfinance
-    papermill nbformat nbconvert plotly matplotlib ipywidgets IPython tqdm""".split()
+    httpx time logging threading multiprocessing random secrets sqlalchemy alembic alpaca
+    yfinance papermill nbformat nbconvert plotly matplotlib ipywidgets IPython tqdm""".split()
 )
 OUTSIDE_CALLS = {
     "open",
