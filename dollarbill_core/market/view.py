@@ -51,6 +51,7 @@ class View:
     dividends: Mapping[str, tuple[CashDividend, ...]] = field(default_factory=dict)
     dividend_yields: Mapping[str, float] = field(default_factory=dict)
     last_quotes: Mapping[Option, Quote] = field(default_factory=dict)
+    _looked_up: dict[Option, Quote] = field(default_factory=dict, init=False, repr=False)
 
     def __post_init__(self) -> None:
         if self.now.tzinfo is None:
@@ -79,9 +80,12 @@ class View:
 
     def quote(self, option: Option) -> Quote:
         """Today's sound quote. Raises NoQuote when it is missing, crossed or locked."""
-        quote = self.chain(option.underlying).quote(option)
-        if quote.fault:
-            raise NoQuote(f"{option} is {quote.fault}: {quote.bid} / {quote.ask}")
+        quote = self._looked_up.get(option)
+        if quote is None:
+            quote = self.chain(option.underlying).quote(option)
+            if quote.fault:
+                raise NoQuote(f"{option} is {quote.fault}: {quote.bid} / {quote.ask}")
+            self._looked_up[option] = quote
         return quote
 
     def mark(self, instrument: Instrument) -> Decimal:
@@ -111,9 +115,10 @@ class View:
         if instrument in self.marks or isinstance(instrument, Stock):
             return False
         try:
-            return bool(self.quote(instrument).fault)
+            self.quote(instrument)
         except NoQuote:
             return True
+        return False
 
     def iv_rank(self, symbol: str) -> Standing:
         """Where today's 30-day implied vol stands between the year's lowest and highest."""
