@@ -1,9 +1,11 @@
 """A run's record, what a notebook hands over, and the search for secrets."""
 
+import ast
 import json
 from datetime import date
 from decimal import Decimal
 from enum import Enum
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -94,6 +96,14 @@ def test_exit_classes_are_the_documented_numbers():
         "LOST": 137,
         "KERNEL_DIED": 138,
     }
+
+
+def test_every_exception_with_an_exit_class_exists():
+    package = Path(records.__file__).parents[1]
+    trees = [ast.parse(file.read_text(encoding="utf-8")) for file in package.glob("*/*.py")]
+    classes = {n.name for tree in trees for n in tree.body if isinstance(n, ast.ClassDef)}
+
+    assert set(records.EXIT_OF) - classes == set()
 
 
 def test_code_and_packages_are_named_with_their_versions(monkeypatch):

@@ -59,12 +59,15 @@ EXIT_OF: Mapping[str, Exit] = {
     "ParameterError": Exit.BAD_INPUT,
     "SettingsError": Exit.BAD_INPUT,
     "LedgerTooNew": Exit.BAD_INPUT,
+    "LedgerLocked": Exit.BAD_INPUT,
+    "NotALedger": Exit.BAD_INPUT,
     "NoQuote": Exit.STALE_DATA,
-    "BadQuotes": Exit.STALE_DATA,
     "OrderRefused": Exit.BROKER,
+    "DuplicateOrder": Exit.BROKER,
+    "BrokerUnreachable": Exit.BROKER,
     "NotAllowed": Exit.RISK_GATE,
     "Unreconciled": Exit.UNRECONCILED,
-    "Tampered": Exit.UNRECONCILED,
+    "StatementCheckFailed": Exit.REPORT_CHECK,
 }
 
 
