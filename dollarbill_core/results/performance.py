@@ -86,9 +86,11 @@ def worst_drawdown(nav: "pd.Series") -> Drawdown | None:
 def monthly_returns(nav: "pd.Series") -> "pd.Series":
     """Return of each calendar month, from the last close of the one before; indexed by period.
 
-    The first value is taken from the series' first close, which is the opening NAV.
+    The series' first value is the opening NAV: it starts the month of the second one, and makes
+    no month of its own.
     """
-    ends = nav.groupby(nav.index.to_period("M")).last()
+    closes = nav.iloc[1:]
+    ends = closes.groupby(closes.index.to_period("M")).last()
     starts = ends.shift(1)
     starts.iloc[0] = nav.iloc[0]
     return ends / starts - 1
