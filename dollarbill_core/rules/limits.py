@@ -59,7 +59,7 @@ class Breaker:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How much may be risked: margin in use as a fraction of NAV, and open trades."""
+    """How much may be risked: NAV that margin ties up, as a fraction, and open trades."""
 
     margin_use: Decimal = Decimal(1)
     open_trades: int = 1_000
@@ -104,16 +104,14 @@ def refusal(
         after = _as_if_filled(each, after, view)
     required = requirement(after, view, account)
     nav = after.cash + after.total(view.mark)
-    usable = limits.margin_use * nav
-    if free_funds(after, view, required) < 0:
+    used = nav - free_funds(after, view, required)
+    if used > nav:
         return Refusal(
-            order,
-            f"the account cannot carry it: {required.to_carry:,.2f} asked, NAV {nav:,.2f}",
+            order, f"the account cannot carry it: {used:,.2f} would be tied up, NAV {nav:,.2f}"
         )
-    if required.to_carry > usable:
-        return Refusal(
-            order, f"margin would be {required.to_carry:,.2f}, the limit is {usable:,.2f}"
-        )
+    if used > limits.margin_use * nav:
+        allowed = limits.margin_use * nav
+        return Refusal(order, f"it would tie up {used:,.2f}, the limit is {allowed:,.2f}")
     return None
 
 
