@@ -2,6 +2,7 @@
 
 import fcntl
 import threading
+import weakref
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date, datetime
@@ -15,7 +16,7 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy.orm import Session
-from sqlalchemy.pool import NullPool, StaticPool
+from sqlalchemy.pool import StaticPool
 
 from dollarbill_core.desk.records import as_text
 from dollarbill_core.desk.tables import (
@@ -79,6 +80,8 @@ class Ledger:
 
     def __init__(self, engine: sa.Engine) -> None:
         self._engine = engine
+        self._entries: list[Entry] = []
+        self._book = Book()
         self._in_this_process = threading.Lock()
 
     @classmethod
@@ -143,10 +146,8 @@ class Ledger:
 
     def entries(self, run: int | None = None) -> tuple[Entry, ...]:
         """Stored events in the order they were booked, of one run or of all."""
-        query = sa.select(EventRow).order_by(EventRow.seq)
-        if run is not None:
-            query = query.where(EventRow.run == run)
-        return tuple(row.value for row in self._rows(query))
+        self._read_on()
+        return tuple(each for each in self._entries if run is None or each.run == run)
 
     def events(self, run: int | None = None) -> tuple[Event, ...]:
         """The events alone."""
@@ -154,12 +155,23 @@ class Ledger:
 
     def book(self, opening: Book | None = None) -> Book:
         """What we own: every stored event replayed from an opening book."""
-        return (opening or Book()).after_all(self.events())
+        if opening is not None:
+            return opening.after_all(self.events())
+        self._read_on()
+        return self._book
+
+    def _read_on(self) -> None:
+        """Read what was booked since the last look; what is booked never changes."""
+        last = self._entries[-1].seq if self._entries else 0
+        query = sa.select(EventRow).where(EventRow.seq > last).order_by(EventRow.seq)
+        fresh = [row.value for row in self._rows(query)]
+        self._book = self._book.after_all(entry.event for entry in fresh)
+        self._entries += fresh
 
     def cursor(self) -> str:
         """The key of the last stored event, from where a broker is asked for more."""
-        query = sa.select(EventRow).order_by(EventRow.seq.desc()).limit(1)
-        return next((row.key for row in self._rows(query)), "")
+        entries = self.entries()
+        return entries[-1].key if entries else ""
 
     def runs(self) -> tuple[Run, ...]:
         """Every run, in the order begun."""
@@ -228,9 +240,10 @@ class Ledger:
         stored = {entry.key: entry.event for entry in self.entries()}
         fresh: dict[str, Event] = {}
         for key, event in keyed:
-            if (known := stored.get(key) or fresh.setdefault(key, event)) != event:
+            known = stored[key] if key in stored else fresh.setdefault(key, event)
+            if known != event:
                 raise LedgerError(f"event {key} was {known}, now it is {event}")
-        Book().after_all([*stored.values(), *fresh.values()])
+        self.book().after_all(fresh.values())
         if fresh:
             with self._transaction() as db:
                 db.add_all(EventRow.of(run, key, event) for key, event in fresh.items())
@@ -326,13 +339,12 @@ def _existing(db: Session, kind: type[Row], key: object) -> Row:
 
 
 def _engine(where: str | Path) -> sa.Engine:
-    """SQLite for a path; each transaction has its own connection, but in memory one is kept."""
+    """SQLite for a path; a database in memory lives as long as its one connection."""
     url = str(where)
     if "://" not in url:
         Path(url).expanduser().parent.mkdir(parents=True, exist_ok=True)
         url = f"sqlite:///{Path(url).expanduser()}"
-    pool = StaticPool if url == MEMORY else NullPool
-    engine = sa.create_engine(url, poolclass=pool)
+    engine = sa.create_engine(url, poolclass=StaticPool if url == MEMORY else None)
     if engine.dialect.name == "sqlite":
         sa.event.listen(engine, "connect", _prepare_sqlite)
         sa.event.listen(engine, "begin", _begin_sqlite)

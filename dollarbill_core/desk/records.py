@@ -6,7 +6,7 @@ from dataclasses import fields, is_dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from enum import Enum
-from functools import cache
+from functools import cache, lru_cache
 from types import NoneType, UnionType
 from typing import Any, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
@@ -44,10 +44,16 @@ def from_text(kind: type[T], text: str) -> T:
         If the text is not JSON, or not of this kind.
     """
     try:
-        return cast(T, decoded(kind, json.loads(text)))
+        return cast(T, _read(cast(Any, kind), text))
     except (ValueError, KeyError, TypeError, ArithmeticError) as error:
         name = getattr(kind, "__name__", str(kind))
         raise BadRecord(f"not a record of {name}: {text[:80]}") from error
+
+
+@lru_cache(maxsize=10_000)
+def _read(kind: Any, text: str) -> Any:
+    """Values never change, so one that was read before is handed out again."""
+    return decoded(kind, json.loads(text))
 
 
 def event_from_text(text: str) -> Event:
