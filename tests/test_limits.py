@@ -56,9 +56,9 @@ def test_an_order_the_account_cannot_carry_is_refused(cash, refused):
 def test_margin_in_use_is_limited_as_a_fraction_of_nav():
     half = Limits(margin_use=D("0.50"))
 
-    assert why(Book(D(3200)), order(), half) is None
+    assert why(Book(D(3000)), order(), half) is None
     assert (
-        why(Book(D(3199)), order(), half) == "margin would be 1,600.00, the limit is 1,599.50"
+        why(Book(D(2999)), order(), half) == "it would tie up 1,500.00, the limit is 1,499.50"
     )
 
 

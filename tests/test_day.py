@@ -1,0 +1,137 @@
+"""One day's order of events, and that nothing fills where it was decided."""
+
+from datetime import date
+from decimal import Decimal as D
+
+from dollarbill_core.rules.limits import Breaker
+from dollarbill_core.strategies.day import decisions, last_quotes_after, market_events
+from dollarbill_core.values.book import Book, Dividend, Expiry, Fill, Position
+from dollarbill_core.values.calendars import close_instant, next_session
+from dollarbill_core.values.contracts import Option, Right, Stock
+from dollarbill_core.values.orders import Intent
+from tests.market_builder import FIRST_DAY, HOUSE, made_chains, three_symbols, weekly_strangles
+
+CHAINS, STRATEGY = three_symbols(), weekly_strangles()
+CASH = Book(D(1_000_000))
+
+
+def day_one(book=CASH, breaker=None):
+    view = CHAINS.view(FIRST_DAY)
+    return view, decisions(book, view, STRATEGY, HOUSE, breaker or Breaker(), D(1))
+
+
+def test_what_is_decided_does_not_fill_in_the_same_snapshot():
+    view, decided = day_one()
+
+    same = market_events(decided.orders, decided.book, view, HOUSE)
+    next_day = CHAINS.view(next_session(FIRST_DAY))
+    later = market_events(decided.orders, decided.book, next_day, HOUSE)
+
+    assert len(decided.orders) == 3
+    assert same.events == ()
+    assert [each.why for each in same.unfilled] == ["decided in this very snapshot"] * 3
+    assert sum(isinstance(event, Fill) for event in later.events) == 6
+    assert all(event.at == next_day.now for event in later.events)
+
+
+def test_the_same_decision_has_the_same_order_ids():
+    assert [x.client_order_id for x in day_one()[1].orders] == [
+        x.client_order_id for x in day_one()[1].orders
+    ]
+
+
+def test_settlement_comes_before_decisions():
+    option = Option("AAA", FIRST_DAY, D(500), Right.PUT)
+    book = Book(D(1_000_000), (Position(option, -1),))
+
+    _, decided = day_one(book)
+
+    assert [type(event).__name__ for event in decided.settled] == ["Assignment"]
+    assert decided.book.quantity(Stock("AAA")) == 100
+
+
+def test_a_tripped_breaker_refuses_every_opening_order():
+    peak = Breaker(reduce_at=D("0.08"), halt_at=D("0.12"), peak=D(2_000_000))
+
+    _, decided = day_one(breaker=peak)
+
+    assert decided.orders == ()
+    assert len(decided.refused) == 3
+    assert all("circuit breaker is at halt" in each.why for each in decided.refused)
+
+
+def test_an_account_too_small_is_refused_order_by_order():
+    _, decided = day_one(Book(D(4_000)))
+
+    assert decided.orders
+    assert decided.refused
+    assert all("cannot carry" in each.why for each in decided.refused)
+
+
+def test_dividends_are_for_shares_held_overnight():
+    from dollarbill_core.market.carry import CashDividend
+
+    closes = {s: d.closes for s, d in CHAINS.days.items()}
+    paying = made_chains(
+        closes, roots={"SPX": "SPXW"}, dividends={"AAA": (CashDividend(FIRST_DAY, D("0.5")),)}
+    )
+    book = Book(D(0), (Position(Stock("AAA"), 100),))
+
+    (event,) = market_events((), book, paying.view(FIRST_DAY), HOUSE).events
+
+    assert event == Dividend(close_instant(FIRST_DAY), Stock("AAA"), 100, D("0.5"))
+
+
+def test_an_order_without_a_quote_lapses_with_its_reason():
+    _, decided = day_one()
+    gone = made_chains(
+        {s: d.closes for s, d in CHAINS.days.items()},
+        roots={"SPX": "SPXW"},
+        spoil=lambda day, chain: (
+            chain.where(chain.strike < 0) if chain.symbol == "AAA" else chain
+        ),
+    )
+
+    morning = market_events(decided.orders, CASH, gone.view(next_session(FIRST_DAY)), HOUSE)
+
+    assert [each.order.trade for each in morning.unfilled] == ["AAA-20260302"]
+    assert "is not quoted" in morning.unfilled[0].why
+    assert {e.trade for e in morning.events} == {"BBB-20260302", "SPX-20260302"}
+
+
+def test_the_last_sound_quote_is_kept_until_a_new_one_comes():
+    view, decided = day_one()
+    leg = decided.orders[0].legs[0]
+    book = Book(D(0), (Position(leg.instrument, -1),))
+    first = last_quotes_after(book, view, {})
+    blind = CHAINS.view(next_session(FIRST_DAY))
+    chain = blind.chains[leg.instrument.underlying]
+    chain.bid[chain.row(leg.instrument)] = 1e6
+
+    kept = last_quotes_after(book, blind, first)
+
+    assert kept == first
+    assert kept[leg.instrument].at == close_instant(FIRST_DAY)
+    assert last_quotes_after(Book(), view, first) == {}
+
+
+def test_closing_orders_pass_the_gates():
+    book, view = CASH, CHAINS.view(FIRST_DAY)
+    working = decisions(book, view, STRATEGY, HOUSE, Breaker(), D(1)).orders
+    for day in CHAINS.sessions[1:]:
+        view = CHAINS.view(day)
+        book = book.after_all(market_events(working, book, view, HOUSE).events)
+        decided = decisions(book, view, STRATEGY, HOUSE, Breaker(peak=D(10**9)), D(1))
+        book, working = decided.book, decided.orders
+        if any(order.intent is Intent.CLOSE for order in working):
+            return
+    raise AssertionError("thirty sessions without a closing order")
+
+
+def test_expiry_of_cash_settled_options_leaves_no_stock():
+    option = Option("SPXW", date(2026, 3, 2), D(1), Right.CALL)
+
+    _, decided = day_one(Book(D(1_000_000), (Position(option, -1),)))
+
+    assert isinstance(decided.settled[0], Expiry)
+    assert decided.settled[0].cash < -10_000
