@@ -83,6 +83,7 @@ class Ledger:
         self._entries: list[Entry] = []
         self._book = Book()
         self._in_this_process = threading.Lock()
+        weakref.finalize(self, engine.dispose)
 
     @classmethod
     def open(cls, where: str | Path = MEMORY) -> "Ledger":
