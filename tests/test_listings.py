@@ -63,48 +63,62 @@ def test_thirty_days_lie_between_two_listed_fridays(day):
 
 
 def test_no_option_lives_for_more_sessions_than_its_strike_is_kept():
-    lives = [
-        len(sessions(day, day + timedelta(days=DAYS_AHEAD))) for day in sessions(*YEAR)
-    ]
+    year = sessions(date(2015, 1, 1), date(2015, 12, 31))
+
+    lives = [len(sessions(day, day + timedelta(days=DAYS_AHEAD))) for day in year]
 
     assert max(lives) <= SESSIONS_LISTED
 
 
-YEAR = (date(2015, 1, 1), date(2015, 12, 31))
-
-
 def test_index_strikes_are_fine_near_and_coarse_far():
-    strikes = index_strikes(1500, 1900, 2050, 2200)
+    strikes, listed = index_strikes(np.array([[1500.0], [1900], [2050], [2200]]))
 
-    gaps = {int(strike): int(gap) for strike, gap in zip(strikes, np.diff(strikes), strict=False)}
+    gaps = {
+        int(strike): int(gap) for strike, gap in zip(strikes, np.diff(strikes), strict=False)
+    }
     assert gaps[1500] == 25
     assert gaps[1900] == 5
     assert gaps[2045] == 5
     assert gaps[2050] == 25
     assert strikes[-1] == 2200
+    assert listed.all()
+
+
+def test_each_expiry_lists_within_its_own_bounds():
+    bounds = np.array([[1500.0, 1700], [1900, 1950], [2050, 2000], [2200, 2100]])
+
+    strikes, listed = index_strikes(bounds)
+
+    alone = index_strikes(bounds[:, 1:])[0]
+    assert strikes[listed[1]].tolist() == alone.tolist()
+    assert strikes[listed[0]].tolist() == index_strikes(bounds[:, :1])[0].tolist()
 
 
 def test_the_lowest_index_strike_is_positive():
-    assert index_strikes(3, 400, 500, 600)[0] == 25
+    assert index_strikes(np.array([[3.0], [400], [500], [600]]))[0][0] == 25
 
 
 @pytest.mark.parametrize(
     ("day", "low", "high", "strikes"),
     [
         pytest.param(date(2003, 6, 2), 20, 31, [20, 22.5, 25, 30], id="2.50 to 25, then 5"),
-        pytest.param(date(2006, 6, 1), 45, 81, [45, 47.5, 50, 52.5, 55, 57.5, 60, 62.5, 65, 67.5,
-                                                70, 72.5, 75, 80], id="2.50 to 75"),
+        pytest.param(date(2006, 6, 1), 65, 86, [65, 67.5, 70, 72.5, 75, 80, 85], id="to 75"),
         pytest.param(date(2015, 6, 1), 46, 53, [46, 47, 47.5, 48, 49, 50, 52.5], id="1 to 50"),
         pytest.param(date(2015, 6, 1), 190, 231, [190, 195, 200, 210, 220, 230], id="10 above"),
     ],
 )  # fmt: skip
 def test_stock_strikes(day, low, high, strikes):
-    assert stock_strikes(day, low, high).tolist() == strikes
+    found, listed = stock_strikes(day, np.array([[low], [low], [high], [high]], float))
+
+    assert found[listed[0]].tolist() == strikes
 
 
 def test_a_new_programme_takes_no_strike_away():
-    before, after = (stock_strikes(date(2010, 6, day), 5, 400) for day in (30, 30))
-    after = stock_strikes(date(2010, 7, 1), 5, 400)
+    bounds = np.array([[5.0], [5], [400], [400]])
+
+    before, after = (
+        stock_strikes(day, bounds)[0] for day in (date(2010, 6, 30), date(2010, 7, 1))
+    )
 
     assert set(before) < set(after)
 

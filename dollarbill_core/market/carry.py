@@ -59,7 +59,7 @@ FED_FUNDS_TARGET = """
 2022-06-15 1.625 2022-07-27 2.375 2022-09-21 3.125 2022-11-02 3.875 2022-12-14 4.375
 2023-02-01 4.625 2023-03-22 4.875 2023-05-03 5.125 2023-07-26 5.375 2024-09-18 4.875
 2024-11-07 4.625 2024-12-18 4.375 2025-09-17 4.125 2025-10-29 3.875 2025-12-10 3.625
-""".split()  # noqa: SIM905 - a table is read more easily than a list of 160 strings
+""".split()
 _CHANGE_DAYS = tuple(date.fromisoformat(day) for day in FED_FUNDS_TARGET[::2])
 _TARGETS = tuple(float(percent) / 100 for percent in FED_FUNDS_TARGET[1::2])
 

@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 from dollarbill_core.values.calendars import monthly_expiries, weekly_expiries
 
 Floats = NDArray[np.float64]
+Booleans = NDArray[np.bool_]
 
 DAYS_AHEAD = 100  # longer terms exist; what is modelled here stops there
-SESSIONS_LISTED = 72  # no fewer than the sessions in DAYS_AHEAD: how far back a strike may date
+SESSIONS_LISTED = 72  # no fewer than the sessions in DAYS_AHEAD: how long an option may live
 _A_CENT = 1e-9  # keeps a price that is a whole number of ticks from moving by one
 
 # SPX weeklies on Fridays: days ahead, from the day on. Source: Cboe, "Weeklys Options" (launch
@@ -28,6 +29,7 @@ _STOCK_STEPS = (
     (date(2005, 12, 12), ((75.0, 2.5), (200.0, 5.0))),
     (date(2010, 7, 1), ((50.0, 1.0), (75.0, 2.5), (200.0, 5.0))),
 )
+_NEAR_STEP, _FAR_STEP = 5.0, 25.0  # SPX
 _HIGHEST_STEP = 10.0
 _HIGHEST_STRIKE = 20_000.0
 
@@ -101,33 +103,53 @@ def stock_expiries(day: date) -> tuple[date, ...]:
     return (*monthlies[:_NEAR_MONTHS], *cycle)
 
 
-def index_strikes(low: float, near_low: float, near_high: float, high: float) -> Floats:
+def index_strikes(bounds: Floats) -> tuple[Floats, Booleans]:
     """SPX strikes, index points: every 5 between the near bounds, every 25 beyond them.
+
+    ``bounds`` has shape (4, expiries): lowest, lowest near, highest near and highest strike of
+    each. Returns the strikes of all, shape (strikes,), and which of them each expiry lists,
+    shape (expiries, strikes).
 
     Source: Cboe, "SPX Options Product Specification", strike price intervals.
 
-    >>> index_strikes(1040, 1090, 1110, 1180).tolist()
-    [1025.0, 1050.0, 1075.0, 1080.0, 1085.0, 1090.0, 1095.0, 1100.0, 1105.0, 1110.0, 1115.0, \
-1120.0, 1125.0, 1150.0, 1175.0, 1200.0]
+    >>> strikes, listed = index_strikes(np.array([[1040.0], [1090], [1110], [1180]]))
+    >>> strikes[listed[0]].astype(int).tolist()
+    [1025, 1050, 1075, 1080, 1085, 1090, 1095, 1100, 1105, 1110, 1115, 1120, 1125, 1150, 1175, \
+1200]
     """
-    bottom, near, top, ceiling = (
-        max(np.floor(low / 25) * 25, 25.0),
-        max(np.floor(near_low / 25) * 25, 25.0),
-        np.ceil(near_high / 25) * 25,
-        np.ceil(high / 25) * 25,
+    low, near = np.maximum(np.floor(bounds[:2] / _FAR_STEP), 1) * _FAR_STEP
+    top, high = np.ceil(bounds[2:] / _FAR_STEP) * _FAR_STEP
+    ladder = (
+        np.arange(low.min(), near.min(), _FAR_STEP),
+        np.arange(near.min(), top.max(), _NEAR_STEP),
+        np.arange(top.max(), high.max() + 1, _FAR_STEP),
     )
-    below, middle = np.arange(bottom, near, 25.0), np.arange(near, top, 5.0)
-    return np.concatenate([below, middle, np.arange(top, ceiling + 1, 25.0)])
+    strikes = np.concatenate(ladder)
+    fine = _between(near, strikes, top) | (strikes % _FAR_STEP == 0)
+    return strikes, fine & _between(low, strikes, high)
 
 
-def stock_strikes(day: date, low: float, high: float) -> Floats:
-    """Stock strikes on ``day`` from ``low`` to ``high`` dollars, by the intervals of its time.
+def stock_strikes(day: date, bounds: Floats) -> tuple[Floats, Booleans]:
+    """Stock strikes on ``day``, dollars, by the intervals of its time; as ``index_strikes``.
 
-    >>> stock_strikes(date(2003, 1, 2), 18.0, 36.0).tolist()
+    >>> strikes, listed = stock_strikes(date(2003, 1, 2), np.array([[18.0], [0], [0], [36]]))
+    >>> strikes[listed[0]].tolist()
     [20.0, 22.5, 25.0, 30.0, 35.0]
     """
     ladder = _ladder(sum(day >= start for start, _ in _STOCK_STEPS))
-    return ladder[np.searchsorted(ladder, low) : np.searchsorted(ladder, high, "right")]
+    low, high = bounds[0], bounds[3]
+    first, stop = (
+        np.searchsorted(ladder, low.min()),
+        np.searchsorted(ladder, high.max(), "right"),
+    )
+    strikes = ladder[first:stop]
+    return strikes, _between(low, strikes, high)
+
+
+def _between(low: Floats, strikes: Floats, high: Floats) -> Booleans:
+    """Whether each strike lies within each expiry's bounds, shape (expiries, strikes)."""
+    within: Booleans = (strikes >= low[:, None]) & (strikes <= high[:, None])
+    return within
 
 
 def stock_ticks(symbol: str, day: date) -> Ticks:

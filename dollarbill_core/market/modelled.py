@@ -3,11 +3,12 @@
 import math
 from bisect import bisect_left
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
-from functools import lru_cache, partial
+from functools import lru_cache
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.special import ndtr
 
 from dollarbill_core.market.carry import policy_rates
@@ -16,6 +17,7 @@ from dollarbill_core.market.listings import (
     DAYS_AHEAD,
     NICKELS,
     SESSIONS_LISTED,
+    Booleans,
     Ticks,
     index_expiries,
     index_strikes,
@@ -62,7 +64,8 @@ class Underlying:
     means
         The annual variance to which the level returns.
     bounds
-        Lowest, lowest near, highest near and highest strike; shape (4, days).
+        Lowest, lowest near, highest near and highest strike that the day's price and vol call
+        for; shape (4, days).
     """
 
     symbol: str
@@ -92,11 +95,8 @@ class Underlying:
     def expiries(self, day: date) -> tuple[date, ...]:
         return index_expiries(day) if self.is_index else stock_expiries(day)
 
-    def strikes(self, place: int) -> Floats:
-        low, near_low, near_high, high = self.bounds[:, place]
-        if self.is_index:
-            return index_strikes(low, near_low, near_high, high)
-        return stock_strikes(self.days[place], low, high)
+    def strikes(self, day: date, bounds: Floats) -> tuple[Floats, Booleans]:
+        return index_strikes(bounds) if self.is_index else stock_strikes(day, bounds)
 
     def ticks(self, day: date) -> Ticks:
         return NICKELS if self.is_index else stock_ticks(self.symbol, day)
@@ -123,28 +123,12 @@ def _trailing_mean(values: Floats) -> Floats:
 
 
 def _bounds(known: Underlying) -> Floats:
-    """Lowest, lowest near, highest near and highest strike, shape (4, days).
-
-    Each is the widest of the sessions for which a listed option may live, so that no strike is
-    lost when the price has moved away from it.
-    """
     farthest = _FARTHEST_INDEX if known.is_index else _FARTHEST_STOCK
     far = np.sqrt(known.shape.variance_to(DAYS_AHEAD / 365, known.levels, known.means))
     near = known.levels * math.sqrt(THIRTY_DAYS)
     low, high = known.closes * np.exp(np.outer(farthest, far))
     near_low, near_high = known.closes * np.exp(np.outer(_NEAREST, near))
-    lowest, highest = partial(_extreme, lowest=True), partial(_extreme, lowest=False)
-    return np.array([lowest(low), lowest(near_low), highest(near_high), highest(high)])
-
-
-def _extreme(values: Floats, *, lowest: bool) -> Floats:
-    """The lowest or highest of each day and the sessions before it, unknown ones left out."""
-    neutral = math.inf if lowest else -math.inf
-    known = np.where(np.isfinite(values), values, neutral)
-    padded = np.concatenate([np.full(SESSIONS_LISTED - 1, neutral), known])
-    windows = np.lib.stride_tricks.sliding_window_view(padded, SESSIONS_LISTED)
-    extreme: Floats = windows.min(axis=1) if lowest else windows.max(axis=1)
-    return extreme
+    return np.array([low, near_low, near_high, high])
 
 
 def modelled_chain(known: Underlying, day: date) -> Chain:
@@ -156,32 +140,47 @@ def modelled_chain(known: Underlying, day: date) -> Chain:
     place = bisect_left(known.days, day)
     if place == len(known.days) or known.days[place] != day or not known.levels[place] > 0:
         raise ValueError(f"{known.symbol}: no vol level on {day} to model a chain from")
-    now, expiries, strikes = close_instant(day), known.expiries(day), known.strikes(place)
-    years = np.array([[years_between(now, _settled(known.root, x))] for x in expiries])
-    prices, deltas, vols = _priced(known, place, strikes, years)
+    now, expiries = close_instant(day), known.expiries(day)
+    strikes, listed = known.strikes(day, _bounds_since_listed(known, place, expiries))
+    term, rung = np.nonzero(listed)
+    years = np.array([years_between(now, _settled(known.root, x)) for x in expiries])
+    prices, deltas, vols = _priced(known, place, strikes[rung], years, term)
     half = np.interp(prices, *(INDEX_WIDTHS if known.is_index else STOCK_WIDTHS))
-    ticks, (count, width) = known.ticks(day), vols.shape
+    ticks, count = known.ticks(day), len(term)
     return Chain(
         symbol=known.symbol,
         as_of=now,
         spot=float(known.closes[place]),
         quotes=Quotes.MODELLED,
         roots=(known.root,),
-        root=np.zeros(2 * count * width, np.int8),
-        expiry=np.tile(np.repeat(np.array(expiries, dtype="datetime64[D]"), width), 2),
-        right=np.repeat(np.array([Right.CALL, Right.PUT], np.int8), count * width),
-        strike=np.tile(strikes, 2 * count),
+        root=np.zeros(2 * count, np.int8),
+        expiry=np.tile(np.array(expiries, dtype="datetime64[D]")[term], 2),
+        right=np.repeat(np.array([Right.CALL, Right.PUT], np.int8), count),
+        strike=np.tile(strikes[rung], 2),
         bid=ticks.below(prices - half),
         ask=ticks.above(prices + half),
-        vol=np.tile(vols.ravel(), 2),
+        vol=np.tile(vols, 2),
         delta=deltas,
     )
 
 
+def _bounds_since_listed(known: Underlying, place: int, expiries: tuple[date, ...]) -> Floats:
+    """The widest bounds of any day on which each expiry may have been listed, (4, expiries).
+
+    So no strike is lost while its option lives, wherever the price has gone.
+    """
+    earliest = max(place - SESSIONS_LISTED, 0)
+    recent = known.bounds[:, earliest : place + 1][:, ::-1]
+    starts = [bisect_left(known.days, x - timedelta(days=DAYS_AHEAD)) for x in expiries]
+    back = np.clip(place - np.array(starts), 0, place - earliest)
+    lowest = np.fmin.accumulate(recent[:2], axis=1)[:, back]
+    return np.concatenate([lowest, np.fmax.accumulate(recent[2:], axis=1)[:, back]])
+
+
 def _priced(
-    known: Underlying, place: int, strikes: Floats, years: Floats
+    known: Underlying, place: int, strikes: Floats, years: Floats, term: NDArray[np.intp]
 ) -> tuple[Floats, Floats, Floats]:
-    """Prices and deltas, calls first, (2 x expiries x strikes,); vols (expiries, strikes).
+    """Prices and deltas, calls first, (2 x strikes,); vols (strikes,), ``term`` of ``years``.
 
     ``black_scholes.price`` written out, because here two normal integrals serve calls, puts and
     deltas at once; a test holds the two together.
@@ -190,14 +189,15 @@ def _priced(
     paid, discount = np.exp(-known.dividend_yield * years), np.exp(-rate * years)
     forward = known.closes[place] * paid / discount
     theta = known.shape.variance_to(years, known.levels[place], known.means[place])
+    paid, discount, forward, theta = paid[term], discount[term], forward[term], theta[term]
     moneyness = np.log(strikes / forward)
     deviation = np.sqrt(known.shape.total_variance(moneyness, theta))
     above = deviation / 2 - moneyness / deviation
     held, exercised = ndtr(above), ndtr(above - deviation)
     calls = discount * (forward * held - strikes * exercised)
     puts = calls - discount * (forward - strikes)
-    deltas = np.concatenate([paid * held, paid * (held - 1)], axis=None)
-    return np.concatenate([calls, puts], axis=None), deltas, deviation / np.sqrt(years)
+    deltas = np.concatenate([paid * held, paid * (held - 1)])
+    return np.concatenate([calls, puts]), deltas, deviation / np.sqrt(years[term])
 
 
 @lru_cache(maxsize=4096)

@@ -2,6 +2,9 @@
 
 import math
 from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,7 +12,7 @@ from numpy.typing import NDArray
 from dollarbill_core.market.carry import Rates
 from dollarbill_core.market.chains import Chain, Floats, NoQuote
 from dollarbill_core.values.calendars import expiry_instant, years_between
-from dollarbill_core.values.contracts import Right
+from dollarbill_core.values.contracts import Option, Right
 
 SESSIONS_PER_YEAR = 252
 THIRTY_DAYS = 30 / 365  # years, ACT/365
@@ -93,10 +96,10 @@ def at_the_money_vol(chain: Chain, rates: Rates, years: float = THIRTY_DAYS) -> 
     if it is between half and twice as long; otherwise the answer is NaN.
     """
     points = []
-    for term, part in _terms(chain):
-        vol = _vol_at_forward(part, term, rates)
+    for term in _terms(chain):
+        vol = _vol_at_forward(term.part_of(chain), term.years, rates)
         if math.isfinite(vol):
-            points.append((term, vol * vol * term))
+            points.append((term.years, vol * vol * term.years))
     if not points:
         return math.nan
     terms, variances = np.array(points).T
@@ -107,20 +110,28 @@ def at_the_money_vol(chain: Chain, rates: Rates, years: float = THIRTY_DAYS) -> 
     return float(math.sqrt(variances[nearest] / terms[nearest])) if stands else math.nan
 
 
-def _terms(chain: Chain) -> list[tuple[float, Chain]]:
-    """Years to each settlement beyond a week, and its quotes, in order of time.
+class _Term(NamedTuple):
+    """One settlement: a root and an instant, since SPX and SPXW of one Friday have two."""
 
-    An expiry is a root and an instant: SPX and SPXW of one Friday have two prints.
-    """
+    years: float
+    root: int
+    expiry: date
+
+    def part_of(self, chain: Chain) -> Chain:
+        day = np.datetime64(self.expiry, "D")
+        return chain.where((chain.root == self.root) & (chain.expiry == day))
+
+
+def _terms(chain: Chain) -> list[_Term]:
+    """Every settlement beyond a week, in order of time."""
     terms = []
-    for number in np.unique(chain.root):
-        of_root = chain.where(chain.root == number)
-        for expiry in of_root.expiries:
-            part = of_root.expiring(expiry)
-            years = years_between(chain.as_of, expiry_instant(part.option(0)))
+    for number, root in enumerate(chain.roots):
+        for expiry in np.unique(chain.expiry[chain.root == number]).tolist():
+            option = Option(root, expiry, Decimal(1), Right.CALL)
+            years = years_between(chain.as_of, expiry_instant(option))
             if years > _TOO_NEAR:
-                terms.append((years, part))
-    return sorted(terms, key=lambda term: term[0])
+                terms.append(_Term(years, number, expiry))
+    return sorted(terms)
 
 
 def _vol_at_forward(part: Chain, years: float, rates: Rates) -> float:
@@ -186,12 +197,15 @@ def vix(chain: Chain, rates: Rates) -> float:
     terms = _terms(chain)
     if len(terms) < 2:
         raise NoQuote(f"{chain.symbol}: two expiries beyond a week are needed for a VIX")
-    beyond = (i for i, (years, _) in enumerate(terms) if years > THIRTY_DAYS)
+    beyond = (i for i, term in enumerate(terms) if term.years > THIRTY_DAYS)
     following = max(next(beyond, len(terms) - 1), 1)
-    (near, near_part), (far, far_part) = terms[following - 1], terms[following]
-    near_variance = near * strip_variance(near_part, near, rates.continuous(near))
-    far_variance = far * strip_variance(far_part, far, rates.continuous(far))
-    weight = (far - THIRTY_DAYS) / (far - near)
+    near, far = terms[following - 1], terms[following]
+    near_variance, far_variance = (
+        term.years
+        * strip_variance(term.part_of(chain), term.years, rates.continuous(term.years))
+        for term in (near, far)
+    )
+    weight = (far.years - THIRTY_DAYS) / (far.years - near.years)
     total = weight * near_variance + (1 - weight) * far_variance
     return 100 * math.sqrt(total / THIRTY_DAYS)
 
