@@ -321,11 +321,12 @@ def _numbers(texts: NDArray[Any], file: Path) -> Floats:
 
 
 def _rights(texts: NDArray[Any], file: Path) -> NDArray[np.int8]:
-    letters = np.array([text[:1].upper() for text in texts])
-    unknown = texts[~np.isin(letters, ["C", "P"])]
+    names = np.char.lower(texts.astype(str))
+    calls, puts = np.isin(names, ["call", "c"]), np.isin(names, ["put", "p"])
+    unknown = texts[~(calls | puts)]
     if len(unknown):
-        raise ValueError(f"{file}: type is call or put, got {unknown[0]!r}")
-    return np.where(letters == "C", Right.CALL, Right.PUT).astype(np.int8)
+        raise ValueError(f"{file}: type is call or put, got {str(unknown[0])!r}")
+    return np.where(calls, Right.CALL, Right.PUT).astype(np.int8)
 
 
 def _first_line(error: Exception) -> str:
