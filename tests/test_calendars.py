@@ -48,6 +48,12 @@ days = st.dates(date(1990, 3, 1), date(2035, 8, 31))
 instants = st.datetimes(datetime(1995, 1, 1), datetime(2030, 1, 1), timezones=st.just(UTC))
 
 
+@pytest.fixture(scope="module", autouse=True)
+def calendar_is_built():
+    """Once, before Hypothesis times its first example."""
+    is_session(date(2026, 1, 2))
+
+
 def day(text: str) -> date:
     return date.fromisoformat(text)
 
