@@ -176,7 +176,8 @@ def test_no_settlement_price_loses_more_than_the_worst(legs, credit):
     profits = profit_at_expiry(legs, credit, np.concatenate([np.linspace(0, 100, 401), [1e7]]))
 
     if worst.is_unlimited:
-        assert profits[-1] < profits[-2] and profits[-1] < -1e6
+        assert profits[-1] < profits[-2]
+        assert profits[-1] < -1e6
     else:
         assert -profits.min() <= float(worst.dollars) + 1e-6
         attained = float(profit_at_expiry(legs, credit, float(worst.spot)))
@@ -314,7 +315,8 @@ def test_probability_broadcasts_and_keeps_nan():
     )
 
     assert odds.shape == (2, 3)
-    assert np.isnan(odds[:, 2]).all() and np.isfinite(odds[:, :2]).all()
+    assert np.isnan(odds[:, 2]).all()
+    assert np.isfinite(odds[:, :2]).all()
     assert np.isnan(probability_of_profit(STRANGLE, -1, 100, 0.25, 0.0, np.nan))
     assert probability_of_profit([call(1, "100")], 0, 100, 0.25, 0.0, 0.2) == pytest.approx(
         black_scholes.probability_above(100, 100, 0.25, 0.0, 0.2)
