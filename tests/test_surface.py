@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dollarbill_core.market.surface import INDEX_SHAPE, STOCK_SHAPE, THIRTY_DAYS, Shape
+from dollarbill_core.market.surface import INDEX_SHAPE, STOCK_SHAPE, Shape
+from dollarbill_core.market.volatility import THIRTY_DAYS
 
 SHAPES = [pytest.param(INDEX_SHAPE, id="index"), pytest.param(STOCK_SHAPE, id="stock")]
 levels = st.floats(0.04, 1.5)

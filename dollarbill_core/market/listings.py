@@ -7,9 +7,9 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from dollarbill_core.market.chains import Floats
 from dollarbill_core.values.calendars import monthly_expiries, weekly_expiries
 
-Floats = NDArray[np.float64]
 Booleans = NDArray[np.bool_]
 
 DAYS_AHEAD = 100  # longer terms exist; what is modelled here stops there

@@ -16,11 +16,11 @@ Source: Gatheral and Jacquier, "Arbitrage-free SVI volatility surfaces", Quantit
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-Floats = NDArray[np.float64]
+from dollarbill_core.market.chains import Floats
+from dollarbill_core.market.volatility import THIRTY_DAYS
 
-THIRTY_DAYS = 30 / 365  # years, ACT/365
 _LEAST_SHARE = 0.25  # spot variance stays above this share of the 30-day variance
 
 

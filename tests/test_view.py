@@ -1,0 +1,285 @@
+"""The View: what may be known at one instant, at what price a book is marked, nothing later."""
+
+from dataclasses import replace
+from datetime import UTC, date, datetime
+from decimal import Decimal as D
+
+import numpy as np
+import pytest
+
+from dollarbill_core.market.carry import CashDividend, Rates, policy_rates
+from dollarbill_core.market.chains import Chain, ChainDays, NoQuote, Quote
+from dollarbill_core.market.view import Chains, History, View
+from dollarbill_core.pricing import black_scholes
+from dollarbill_core.values.calendars import (
+    close_instant,
+    expiry_instant,
+    sessions,
+    years_between,
+)
+from dollarbill_core.values.contracts import Option, Right, Stock
+from dollarbill_core.values.provenance import Provenance, Quotes
+
+DAYS = sessions(date(2021, 3, 1), date(2021, 3, 31))
+DAY = date(2021, 3, 15)
+EXPIRY = date(2021, 4, 16)
+
+
+def put(strike: str) -> Option:
+    return Option("XYZ", EXPIRY, D(strike), Right.PUT)
+
+
+# strike, bid, ask, vol; all puts
+ROWS = [
+    (90.0, 1.00, 1.10, 0.30),
+    (95.0, 2.20, 2.00, np.nan),  # crossed
+    (100.0, 4.00, 4.00, np.nan),  # locked
+    (105.0, np.nan, 7.00, np.nan),  # no bid
+    (80.0, 0.00, 0.05, 0.40),  # nobody bids, somebody sells
+]
+
+
+def chain(day: date = DAY, rows=ROWS, symbol: str = "XYZ", spot: float = 100.0) -> Chain:
+    strike, bid, ask, vol = np.array(rows, float).T
+    count = len(rows)
+    return Chain(
+        symbol=symbol,
+        as_of=close_instant(day),
+        spot=spot,
+        quotes=Quotes.QUOTED,
+        roots=(symbol,),
+        root=np.zeros(count, np.int8),
+        expiry=np.full(count, EXPIRY, dtype="datetime64[D]"),
+        right=np.full(count, -1, np.int8),
+        strike=strike,
+        bid=bid,
+        ask=ask,
+        vol=vol,
+        delta=np.full(count, np.nan),
+    )
+
+
+def view(**changes) -> View:
+    known = {
+        "now": close_instant(DAY),
+        "spots": {"XYZ": D("100")},
+        "chains": {"XYZ": chain()},
+        "rates": Rates(0.01),
+    }
+    return View(**(known | changes))
+
+
+def modelled(strike: float, vol: float, dividend_yield: float = 0.0) -> D:
+    years = years_between(close_instant(DAY), expiry_instant(put("90")))
+    price = black_scholes.price(-1, 100.0, strike, years, 0.01, vol, dividend_yield)
+    return D(repr(float(price))).quantize(D("0.0001"))
+
+
+def test_a_sound_quote_is_marked_at_its_mid():
+    assert view().mark(put("90")) == D("1.05")
+    assert not view().is_modelled(put("90"))
+
+
+def test_an_offer_without_a_bid_is_marked_between_nothing_and_the_offer():
+    assert view().mark(put("80")) == D("0.025")
+
+
+@pytest.mark.parametrize("strike", ["95", "100", "105", "92.5"])
+def test_without_a_sound_quote_the_nearest_vol_prices_it(strike):
+    assert view().is_modelled(put(strike))
+    assert view().mark(put(strike)) == modelled(float(strike), 0.30)
+
+
+@pytest.mark.parametrize(
+    ("last_ask", "side"),
+    [pytest.param("9.00", "last ask", id="ask"), pytest.param("0.10", "model", id="model")],
+)
+def test_a_held_option_is_marked_at_the_worse_of_model_and_last_ask(last_ask, side):
+    held = put("95")
+    last = {held: Quote(D("0.05"), D(last_ask))}
+
+    mark = view(last_quotes=last).mark(held)
+
+    assert mark == (D(last_ask) if side == "last ask" else modelled(95, 0.30))
+    assert mark >= D(last_ask)
+
+
+def test_the_model_knows_the_dividend_yield():
+    paying = view(dividend_yields={"XYZ": 0.04})
+
+    assert paying.mark(put("95")) == modelled(95, 0.30, 0.04) > modelled(95, 0.30)
+
+
+def test_a_given_mark_comes_first():
+    given = view(marks={put("90"): D("1.23"), Stock("XYZ"): D("99")})
+
+    assert given.mark(put("90")) == D("1.23")
+    assert given.mark(Stock("XYZ")) == D("99")
+    assert not given.is_modelled(put("90"))
+
+
+def test_stock_is_marked_at_the_spot():
+    assert view().mark(Stock("XYZ")) == D("100")
+    assert not view().is_modelled(Stock("XYZ"))
+
+
+def test_an_expired_option_is_worth_its_intrinsic_value():
+    later = replace(view(), now=close_instant(EXPIRY), chains={"XYZ": chain(rows=ROWS[:1])})
+
+    assert later.mark(put("104")) == D("4")
+    assert later.mark(put("96")) == D("0")
+
+
+@pytest.mark.parametrize(
+    ("ask", "reason"),
+    [
+        pytest.param(lambda v: v.quote(put("95")), "crossed: 2.2000 / 2.0000", id="crossed"),
+        pytest.param(lambda v: v.quote(put("100")), "locked", id="locked"),
+        pytest.param(lambda v: v.quote(put("105")), "no bid or ask", id="one-sided"),
+        pytest.param(lambda v: v.quote(put("92.5")), "not quoted on 2021-03-15", id="unlisted"),
+        pytest.param(lambda v: v.spot("ABC"), "no price of ABC", id="no price"),
+        pytest.param(lambda v: v.chain("ABC"), "no chain of ABC", id="no chain"),
+        pytest.param(lambda v: v.iv_rank("XYZ"), "no history of XYZ", id="no history"),
+        pytest.param(
+            lambda v: replace(v, chains={"XYZ": chain(rows=ROWS[1:4])}).mark(put("90")),
+            "no implied vol to model one from",
+            id="nothing to model from",
+        ),
+    ],
+)
+def test_no_quote_says_why(ask, reason):
+    with pytest.raises(NoQuote, match=reason):
+        ask(view())
+
+
+def test_now_needs_a_zone():
+    with pytest.raises(ValueError, match="time zone"):
+        view(now=datetime(2021, 3, 15, 16))
+    assert view().today == DAY
+
+
+def test_standings_read_the_history():
+    history = History(
+        np.array(["2021-03-11", "2021-03-12", "2021-03-15"], dtype="datetime64[D]"),
+        np.array([100.0, 101, 102]),
+        np.array([0.10, 0.30, 0.20]),
+    )
+    seen = view(history={"XYZ": history})
+
+    assert (seen.iv_rank("XYZ").value, seen.iv_percentile("XYZ").days) == (
+        pytest.approx(0.5),
+        3,
+    )
+
+
+def spoiled(name: str) -> Chain:
+    column = getattr(chain(), name).copy()
+    column[0] = -column[0] if name == "right" else column[0] + 1
+    return replace(chain(), **{name: column})
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        pytest.param({"now": datetime(2021, 3, 15, 21, tzinfo=UTC)}, id="now"),
+        pytest.param({"spots": {"XYZ": D("100.01")}}, id="spot"),
+        pytest.param({"marks": {put("90"): D("1")}}, id="mark"),
+        pytest.param({"rates": Rates(0.011)}, id="rate"),
+        pytest.param({"dividend_yields": {"XYZ": 0.01}}, id="yield"),
+        pytest.param({"last_quotes": {put("90"): Quote(D(1), D(2))}}, id="last quote"),
+        pytest.param({"dividends": {"XYZ": (CashDividend(DAY, D("1")),)}}, id="dividend"),
+        *(
+            pytest.param({"chains": {"XYZ": spoiled(name)}}, id=name)
+            for name in ("strike", "bid", "ask", "vol", "expiry", "right")
+        ),
+    ],
+)
+def test_the_hash_changes_with_anything_that_could_be_seen(changes):
+    assert view(**changes).hash != view().hash
+
+
+def test_the_hash_is_the_same_for_the_same_view():
+    assert view().hash == view().hash
+
+
+# Chains: every session's view is cut from them.
+
+
+def chains(seen: list[date] | None = None) -> Chains:
+    def made(day: date) -> Chain:
+        if seen is not None:
+            seen.append(day)
+        return chain(day, spot=100.0 + DAYS.index(day))
+
+    xyz = ChainDays(
+        "XYZ",
+        DAYS[5:],
+        made,
+        np.array(DAYS, dtype="datetime64[D]"),
+        100.0 + np.arange(len(DAYS)),
+        0.2 + 0.001 * np.arange(len(DAYS)),
+        yields=np.linspace(0, 0.02, len(DAYS)),
+    )
+    abc = ChainDays(
+        "ABC",
+        DAYS[-2:],
+        lambda day: chain(day, symbol="ABC"),
+        *(np.array([], kind) for kind in ("datetime64[D]", float, float)),
+    )
+    provenance = Provenance("test", Quotes.QUOTED, close_instant(DAYS[-1]), "0")
+    paid = (CashDividend(DAY, D("0.5")), CashDividend(date(2021, 3, 24), D("0.6")))
+    return Chains({"XYZ": xyz, "ABC": abc}, provenance, {"XYZ": paid})
+
+
+def test_a_view_holds_nothing_later_than_its_close():
+    asked: list[date] = []
+
+    seen = chains(asked).view(DAY)
+
+    assert seen.now == close_instant(DAY)
+    assert asked == [DAY]
+    assert seen.history["XYZ"].days.max() == np.datetime64(DAY)
+    assert seen.history["XYZ"].closes[-1] == float(seen.spot("XYZ"))
+    assert len(seen.history["XYZ"].closes) == len(seen.history["XYZ"].vols) == 11
+    assert seen.dividends["XYZ"] == (CashDividend(DAY, D("0.5")),)
+    assert seen.rates == policy_rates(DAY)
+    assert seen.dividend_yields["XYZ"] == pytest.approx(0.02 * 10 / 22)
+
+
+def test_history_is_no_longer_than_a_year_and_a_start():
+    long = sessions(date(2018, 1, 2), DAY)
+    days = ChainDays(
+        "XYZ",
+        (DAY,),
+        chain,
+        np.array(long, dtype="datetime64[D]"),
+        np.full(len(long), 100.0),
+        np.full(len(long), 0.2),
+    )
+
+    seen = Chains({"XYZ": days}, chains().provenance).view(DAY)
+
+    assert len(seen.history["XYZ"].days) == 300
+    assert seen.history["XYZ"].days[-1] == np.datetime64(DAY)
+
+
+def test_a_symbol_without_a_chain_today_is_not_in_the_view():
+    assert chains().view(DAY).spots.keys() == {"XYZ"}
+    assert chains().view(DAYS[-1]).spots.keys() == {"XYZ", "ABC"}
+
+
+def test_sessions_are_those_of_any_symbol():
+    assert chains().sessions == DAYS[5:]
+    assert chains().symbols == ("XYZ", "ABC")
+
+
+@pytest.mark.parametrize("day", [date(2021, 3, 13), DAYS[2]], ids=["Saturday", "history only"])
+def test_a_day_without_chains_has_no_view(day):
+    with pytest.raises(NoQuote, match="no chain of XYZ, ABC on"):
+        chains().view(day)
+
+
+def test_quotes_seen_before_come_along():
+    last = {put("95"): Quote(D("3"), D("20"))}
+
+    assert chains().view(DAY, last).mark(put("95")) == D("20")

@@ -1,0 +1,335 @@
+"""Realised vol, the standing of a vol in its year, 30-day vol, and the VIX by Cboe's method."""
+
+import math
+from datetime import date
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dollarbill_core.market.carry import Rates
+from dollarbill_core.market.chains import Chain, NoQuote
+from dollarbill_core.market.volatility import (
+    THIRTY_DAYS,
+    at_the_money_vol,
+    iv_percentile,
+    iv_rank,
+    parity_forward,
+    realised_vol,
+    strip_variance,
+    vix,
+)
+from dollarbill_core.pricing import black_scholes
+from dollarbill_core.sources.settings import load_settings
+from dollarbill_core.values.calendars import close_instant, expiry_instant, years_between
+from dollarbill_core.values.contracts import Option, Right
+from dollarbill_core.values.provenance import Quotes
+
+DAY = date(2018, 5, 1)
+NEAR, FAR = date(2018, 5, 25), date(2018, 6, 8)  # 24 and 38 days
+vols = st.lists(st.floats(0.05, 1.0), min_size=1, max_size=300).map(np.array)
+
+
+def made_chain(vol_of, expiries=(NEAR, FAR), spot=100.0, rate=0.0, step=0.5) -> Chain:
+    """European quotes a hair around the price at ``vol_of(strike, years)``."""
+    strikes = np.arange(40.0, 200.0, step)
+    columns = {name: [] for name in ("expiry", "right", "strike", "price", "vol")}
+    for expiry in expiries:
+        years = years_to(expiry)
+        vol = np.array([vol_of(strike, years) for strike in strikes])
+        for right in Right:
+            price = black_scholes.price(right, spot, strikes, years, rate, vol)
+            found = (
+                np.full(len(strikes), expiry),
+                np.full(len(strikes), right),
+                strikes,
+                price,
+            )
+            for name, column in zip(columns, (*found, vol), strict=True):
+                columns[name].append(column)
+    flat = {name: np.concatenate(parts) for name, parts in columns.items()}
+    price = flat["price"]
+    return Chain(
+        symbol="XYZ",
+        as_of=close_instant(DAY),
+        spot=spot,
+        quotes=Quotes.MODELLED,
+        roots=("XYZ",),
+        root=np.zeros(len(price), np.int8),
+        expiry=flat["expiry"].astype("datetime64[D]"),
+        right=flat["right"].astype(np.int8),
+        strike=flat["strike"],
+        bid=np.where(price > 1e-6, price * 0.999, 0.0),
+        ask=np.maximum(price * 1.001, 1e-6),
+        vol=flat["vol"],
+        delta=np.zeros(len(price)),
+    )
+
+
+def years_to(expiry: date) -> float:
+    option = Option("XYZ", expiry, Option.from_occ("XYZ210115C00100000").strike, Right.CALL)
+    return years_between(close_instant(DAY), expiry_instant(option))
+
+
+def test_realised_vol_of_a_price_that_moves_one_percent_a_day():
+    """Squares of 0.01 each: sqrt(252) x 0.01 = 15.87 %."""
+    closes = 100 * np.exp(0.01 * np.array([0, 1, 0, 1, 2, 1, 0]))
+
+    vols = realised_vol(closes, 3)
+
+    assert np.isnan(vols[:3]).all()
+    assert vols[3:] == pytest.approx(math.sqrt(252) * 0.01)
+
+
+def test_realised_vol_looks_back_only():
+    closes = np.exp(np.random.default_rng(2).normal(0, 0.01, 60)).cumprod()
+
+    short, whole = realised_vol(closes[:40]), realised_vol(closes)
+
+    assert short[21:] == pytest.approx(whole[21:40])
+    assert len(realised_vol(closes[:5])) == 5
+
+
+@pytest.mark.parametrize(
+    ("closes", "sessions", "message"),
+    [
+        pytest.param([1.0, 0.0], 1, "closes must be positive", id="a price of 0"),
+        pytest.param([1.0, math.nan], 1, "closes must be positive", id="an unknown price"),
+        pytest.param([1.0, 1.0], 0, "sessions must be 1 or more", id="no sessions"),
+    ],
+)
+def test_realised_vol_refuses(closes, sessions, message):
+    with pytest.raises(ValueError, match=message):
+        realised_vol(np.array(closes), sessions)
+
+
+@pytest.mark.parametrize(
+    ("history", "rank", "percentile"),
+    [
+        pytest.param([0.1, 0.3, 0.2], 0.5, 1 / 3, id="in the middle"),
+        pytest.param([0.1, 0.2, 0.3], 1.0, 2 / 3, id="the highest is not below itself"),
+        pytest.param([0.3, 0.2, 0.1], 0.0, 0.0, id="the lowest"),
+        pytest.param([0.1, 0.9, 0.2, 0.2], 0.125, 0.25, id="ties are not below"),
+        pytest.param([math.nan, 0.1, 0.3, 0.2], 0.5, 1 / 3, id="unknown days do not count"),
+    ],
+)
+def test_rank_and_percentile(history, rank, percentile):
+    assert iv_rank(np.array(history)).value == pytest.approx(rank)
+    assert iv_percentile(np.array(history)).value == pytest.approx(percentile)
+
+
+def test_only_the_last_252_sessions_count():
+    history = np.concatenate([np.full(100, 0.01), np.linspace(0.2, 0.1, 252)])
+
+    assert iv_rank(history).value == 0
+    assert str(iv_percentile(history)) == "0% (n = 252)"
+
+
+@pytest.mark.parametrize(
+    "history", [[0.1, math.nan], [], [0.2]], ids=["unknown", "none", "one"]
+)
+def test_rank_of_nothing_is_not_a_number(history):
+    assert math.isnan(iv_rank(np.array(history)).value)
+    assert str(iv_rank(np.array(history))) == "n/a"
+
+
+@given(history=vols)
+def test_standings_lie_between_0_and_1_and_ignore_the_unit(history):
+    for standing in (iv_rank, iv_percentile):
+        value = standing(history).value
+        assert math.isnan(value) or 0 <= value <= 1
+        assert standing(history * 4).value == pytest.approx(value, nan_ok=True)
+
+
+def test_forward_comes_from_parity():
+    years = years_to(NEAR)
+    part = made_chain(lambda strike, years: 0.2, rate=0.05).expiring(NEAR)
+
+    assert parity_forward(part, years, 0.05) == pytest.approx(100 * math.exp(0.05 * years))
+
+
+def test_without_a_pair_there_is_no_parity():
+    calls = made_chain(lambda strike, years: 0.2).only(Right.CALL)
+
+    with pytest.raises(NoQuote, match="both a call and a put"):
+        parity_forward(calls, 0.1, 0.0)
+
+
+@pytest.mark.parametrize("vol", [0.12, 0.35])
+def test_a_flat_smile_has_that_vol_at_the_money_and_as_its_vix(vol):
+    chain = made_chain(lambda strike, years: vol)
+
+    assert at_the_money_vol(chain, Rates()) == pytest.approx(vol)
+    assert vix(chain, Rates()) == pytest.approx(100 * vol, rel=2e-3)
+
+
+def test_thirty_day_vol_is_interpolated_in_total_variance():
+    chain = made_chain(lambda strike, years: 0.20 if years < THIRTY_DAYS else 0.30)
+    near, far = years_to(NEAR), years_to(FAR)
+    weight = (far - THIRTY_DAYS) / (far - near)
+
+    expected = math.sqrt((weight * 0.04 * near + (1 - weight) * 0.09 * far) / THIRTY_DAYS)
+
+    assert at_the_money_vol(chain, Rates()) == pytest.approx(expected)
+    assert vix(chain, Rates()) == pytest.approx(100 * expected, rel=2e-3)
+
+
+def test_a_skew_lifts_the_vix_above_the_money():
+    chain = made_chain(lambda strike, years: 0.2 - 0.3 * math.log(strike / 100))
+
+    assert at_the_money_vol(chain, Rates()) == pytest.approx(0.2, abs=1e-4)
+    assert vix(chain, Rates()) > 20.2
+
+
+@pytest.mark.parametrize(
+    ("expiries", "known"),
+    [
+        pytest.param((date(2018, 5, 18),), True, id="17 days stand for 30"),
+        pytest.param((date(2018, 6, 22),), True, id="52 days stand for 30"),
+        pytest.param((date(2018, 5, 11),), False, id="10 days do not"),
+        pytest.param((date(2018, 7, 20),), False, id="80 days do not"),
+        pytest.param((date(2018, 5, 4), date(2018, 7, 20)), False, id="nor does the last week"),
+    ],
+)
+def test_one_term_alone(expiries, known):
+    vol = at_the_money_vol(made_chain(lambda strike, years: 0.2, expiries), Rates())
+
+    assert math.isfinite(vol) is known
+
+
+@pytest.mark.parametrize(
+    "keep",
+    [
+        pytest.param(lambda strikes: strikes < 98, id="all below the forward"),
+        pytest.param(lambda strikes: (strikes <= 90) | (strikes >= 110), id="none near it"),
+        pytest.param(lambda strikes: strikes < 0, id="no quotes"),
+    ],
+)
+def test_strikes_that_do_not_tell_the_vol_at_the_money(keep):
+    chain = made_chain(lambda strike, years: 0.2)
+
+    assert math.isnan(at_the_money_vol(chain.where(keep(chain.strike)), Rates()))
+
+
+def test_the_strip_by_hand():
+    """Cboe's formula on five strikes, written out.
+
+    Strikes 90 to 110 by 5; out-of-the-money mids 0.5, 1.2, (2.6 + 2.6) / 2, 1.1, 0.4; F = K0.
+    """
+    years, strikes = years_to(NEAR), np.array([90.0, 95, 100, 105, 110])
+    puts, calls = np.array([0.5, 1.2, 2.6, 6.1, 10.4]), np.array([10.5, 6.2, 2.6, 1.1, 0.4])
+    part = quoted(strikes, calls, puts)
+
+    variance = strip_variance(part, years, 0.0)
+
+    total = 5 * (0.5 / 90**2 + 1.2 / 95**2 + 2.6 / 100**2 + 1.1 / 105**2 + 0.4 / 110**2)
+    assert variance == pytest.approx(2 / years * total)
+
+
+def test_the_strip_ends_at_two_strikes_without_a_bid():
+    strikes = np.arange(70.0, 131, 5)
+    calls = np.maximum(100 - strikes, 0) + 2.6 * np.exp(-np.abs(strikes - 100) / 6)
+    puts = calls - 100 + strikes
+    whole = quoted(strikes, calls, puts)
+    dry = whole.right * (whole.strike - 100) > 0
+    one_gap = dry & (whole.strike == 85)
+    two_gaps = dry & ((whole.strike == 85) | (whole.strike == 80))
+
+    def strip(gaps):
+        bids = np.where(gaps, 0.0, whole.bid)
+        part = quoted(strikes, calls, puts, bids)
+        return strip_variance(part, years_to(NEAR), 0.0)
+
+    def shortened(lowest):
+        return strip_variance(whole.where(whole.strike >= lowest), years_to(NEAR), 0.0)
+
+    assert strip(two_gaps) == pytest.approx(shortened(90))
+    assert strip(one_gap) > shortened(90)  # what lies beyond one gap still counts
+
+
+def quoted(strikes, calls, puts, bids=None) -> Chain:
+    price = np.concatenate([calls, puts])
+    count = len(price)
+    return Chain(
+        symbol="XYZ",
+        as_of=close_instant(DAY),
+        spot=100.0,
+        quotes=Quotes.QUOTED,
+        roots=("XYZ",),
+        root=np.zeros(count, np.int8),
+        expiry=np.full(count, NEAR, dtype="datetime64[D]"),
+        right=np.repeat([1, -1], len(strikes)).astype(np.int8),
+        strike=np.tile(strikes, 2),
+        bid=price - 0.001 if bids is None else bids,
+        ask=price + 0.001,
+        vol=np.full(count, np.nan),
+        delta=np.full(count, np.nan),
+    )
+
+
+def test_a_vix_needs_two_expiries():
+    with pytest.raises(NoQuote, match="two expiries"):
+        vix(made_chain(lambda strike, years: 0.2, (NEAR,)), Rates())
+
+
+def test_with_all_expiries_short_the_last_two_are_extended():
+    early = (date(2018, 5, 11), date(2018, 5, 18), NEAR)
+    chain = made_chain(lambda strike, years: 0.1 if years < 0.04 else 0.2, early)
+    alone = made_chain(lambda strike, years: 0.1 if years < 0.04 else 0.2, early[1:])
+
+    assert vix(chain, Rates()) == pytest.approx(vix(alone, Rates()))
+
+
+# Real quotes: SPX, first week of 2011.
+
+OFFICIAL_VIX = {3: 17.61, 4: 17.38, 5: 17.02, 6: 17.40, 7: 17.14}
+
+
+@pytest.fixture(scope="module")
+def spx_2011():
+    import pandas as pd
+
+    file = load_settings().test_data / "spx_2011" / "spx_sample_ivolatility.csv"
+    if not file.is_file():
+        pytest.skip(f"no real quotes at {file}; DOLLARBILL_TEST_DATA names another folder")
+    return pd.read_csv(file)
+
+
+def vendor_chain(table, day: date) -> Chain:
+    """The vendor's rows of a day; SPX settles in the morning, its other roots at the close."""
+    rows = table[table["date"] == f"{day:%m/%d/%Y}"]
+    names = rows["option_symbol"].str[:6].str.strip().to_numpy()
+    count = len(rows)
+    months = rows["option_expiration"].to_numpy()
+    return Chain(
+        symbol="SPX",
+        as_of=close_instant(day),
+        spot=float(rows["stock_price_close"].iloc[0]),
+        quotes=Quotes.QUOTED,
+        roots=("SPX", "SPXW"),
+        root=(names != "SPX").astype(np.int8),
+        expiry=np.array([f"{x[6:]}-{x[:2]}-{x[3:5]}" for x in months], dtype="datetime64[D]"),
+        right=np.where(rows["call/put"] == "C", 1, -1).astype(np.int8),
+        strike=rows["strike"].to_numpy(float),
+        bid=rows["bid"].to_numpy(float),
+        ask=rows["ask"].to_numpy(float),
+        vol=rows["iv"].to_numpy(float),
+        delta=np.zeros(count),
+    )
+
+
+@pytest.mark.parametrize("number", OFFICIAL_VIX)
+def test_vix_of_real_chains_is_the_official_one(spx_2011, number):
+    chain = vendor_chain(spx_2011, date(2011, 1, number))
+
+    assert vix(chain, Rates(0.002)) == pytest.approx(OFFICIAL_VIX[number], abs=0.05)
+
+
+@pytest.mark.parametrize("number", OFFICIAL_VIX)
+def test_real_at_the_money_vol_lies_two_points_below(spx_2011, number):
+    chain = vendor_chain(spx_2011, date(2011, 1, number))
+
+    gap = OFFICIAL_VIX[number] - 100 * at_the_money_vol(chain, Rates(0.002))
+
+    assert 2.0 < gap < 2.4
