@@ -1,4 +1,4 @@
-"""Still pictures for a page: small SVGs that need no script, each with its title and alt text."""
+"""Still pictures for a page: small SVGs that need no script, each with its alt text."""
 
 import math
 from collections.abc import Sequence
@@ -42,7 +42,7 @@ def equity_svg(net: "pd.Series", gross: "pd.Series") -> str:
         f'<path style="{_GROSS}" d="{frame.path(100 * gross.to_numpy(float))}"/>',
         f'<path style="{_NET}" d="{frame.path(hundred)}"/>',
     ]
-    parts = frame.drawn(lines, "${:,.{}f}", base=100.0)
+    parts = frame.drawn(lines, "${:,.{}f}", base=100.0, most=5)
     return _svg("equity", "Growth of $100", equity_alt(net, gross), frame.height, parts)
 
 
@@ -59,9 +59,11 @@ def equity_alt(net: "pd.Series", gross: "pd.Series") -> str:
 def underwater_svg(net: "pd.Series") -> str:
     """How far a growth or NAV series lies below its highest close so far, as an ``<svg>``."""
     depth = 100 * underwater(net).to_numpy(float)
-    frame = _Frame(_days(net), 130, _range([depth, np.zeros(1)]))
+    frame = _Frame(_days(net), 150, _range([depth, np.zeros(1)]))
     edge = f"{frame.path(depth)} L{WIDTH},{frame.y(0):.1f} L0,{frame.y(0):.1f} Z"
-    parts = frame.drawn([f'<path style="{_WATER}" d="{edge}"/>'], "{:,.{}f} %", base=0.0)
+    parts = frame.drawn(
+        [f'<path style="{_WATER}" d="{edge}"/>'], "{:,.{}f} %", base=0.0, most=3
+    )
     title = "Below the highest NAV so far, percent"
     return _svg("underwater", title, underwater_alt(net), frame.height, parts)
 
@@ -97,9 +99,9 @@ class _Frame:
         points = [f"{self.x(self.days[i]):.1f},{self.y(values[i]):.1f}" for i in keep]
         return "M" + " L".join(points)
 
-    def drawn(self, lines: Sequence[str], form: str, base: float) -> list[str]:
+    def drawn(self, lines: Sequence[str], form: str, base: float, most: int) -> list[str]:
         """Grid below the lines; above them each grid line's value at the left, and dates."""
-        steps = ticks(*self.span)
+        steps = ticks(*self.span, most)
         digits = max(0, -math.floor(math.log10(steps[1] - steps[0]))) if len(steps) > 1 else 0
         grid = [
             f'<path style="{_ZERO if y == base else _GRID}" d="M0,{self.y(y):.1f} H{WIDTH}"/>'
@@ -120,10 +122,10 @@ class _Frame:
         return f'<text class="tick" style="{_TEXT}" {place}>{told}</text>'
 
 
-def ticks(low: float, high: float, most: int = 4) -> list[float]:
-    """Round values within [low, high], at most ``most`` steps of 1, 2 or 5 times a power of ten.
+def ticks(low: float, high: float, most: int) -> list[float]:
+    """Round values within [low, high], in about ``most`` steps of 1, 2 or 5 powers of ten.
 
-    >>> ticks(93.1, 108.0)
+    >>> ticks(93.1, 108.0, most=4)
     [95.0, 100.0, 105.0]
     """
     rough = (high - low) / most
@@ -134,7 +136,7 @@ def ticks(low: float, high: float, most: int = 4) -> list[float]:
 
 
 def date_ticks(days: Floats) -> list[tuple[float, str]]:
-    """At most six dates to write below an axis of ordinals: Januaries, else months, else days."""
+    """At most six dates to write below an axis of days: Januaries, else months, else days."""
     first, last = (date.fromordinal(int(day)) for day in (days[0], days[-1]))
     months = range(12 * first.year + first.month, 12 * last.year + last.month)
     starts = [date(month // 12, month % 12 + 1, 1) for month in months]

@@ -40,7 +40,7 @@ _MISSING = "n/a"
 
 
 def statement_html(statement: Statement) -> str:
-    """The statement as one HTML page: no script, no request, readable on a phone and on paper."""
+    """The statement as one HTML page: no script, no request, for a phone and for paper."""
     return str(_template().render(_told(statement)))
 
 

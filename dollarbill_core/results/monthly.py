@@ -4,7 +4,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING
@@ -240,8 +240,8 @@ def _period(
 ) -> Period:
     made = bridge(lines, events, first, len(lines) - 1)
     opened = grown.net.index[first].date()
-    returns = (_return(series, first) for series in (grown.net, grown.gross))
-    return Period(name, opened, made.closed, *returns, made.net, made.gross)
+    net, gross = _return(grown.net, first), _return(grown.gross, first)
+    return Period(name, opened, made.closed, net, gross, made.net, made.gross)
 
 
 def _return(series: "pd.Series", first: int) -> float:
@@ -260,12 +260,11 @@ def _years_back(
     if opening > since:
         have = months_between(opening, closed)
         missing = f"{have} month{'s' * (have != 1)}"
-        nothing = (math.nan, math.nan, Decimal(0), Decimal(0))
-        return Period(name, opening, closed, *nothing, missing)
+        none, nothing = math.nan, Decimal(0)
+        return Period(name, opening, closed, none, none, nothing, nothing, missing)
     first = next(i for i, line in enumerate(lines) if line.day > since)
     made = _period(name, lines, events, grown, first)
-    yearly = [_yearly(value, count) for value in (made.net, made.gross)]
-    return Period(name, made.opened, closed, *yearly, made.net_profit, made.gross_profit)
+    return replace(made, net=_yearly(made.net, count), gross=_yearly(made.gross, count))
 
 
 def _yearly(total: float, years: int) -> float:

@@ -1,8 +1,8 @@
 """Returns and risk of a daily NAV: by month, drawdowns that say whether they recovered, ratios.
 
-Conventions: returns are net, simple, from one close to the next; ratios use 252 sessions a year,
-a risk-free rate of 0 and the sample standard deviation, and are not adjusted for autocorrelation
-in this first form.
+Conventions: returns are net, simple, from one close to the next; ratios use 252 sessions a
+year, a risk-free rate of 0 and the sample standard deviation, and are not adjusted for
+autocorrelation in this first form.
 """
 
 import math
@@ -52,7 +52,7 @@ class Statistics:
 
 def daily_returns(nav: "pd.Series") -> NDArray[np.float64]:
     """Simple returns from one close to the next, shape (n - 1,)."""
-    values = nav.to_numpy(float)
+    values: NDArray[np.float64] = nav.to_numpy(float)
     return values[1:] / values[:-1] - 1
 
 

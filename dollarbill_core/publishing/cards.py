@@ -1,0 +1,151 @@
+"""The answer on the first screen: a few figures with their label and status."""
+
+from dataclasses import dataclass
+from decimal import Decimal
+from html import escape
+
+from dollarbill_core.results.backtest import BreakEven, Result
+from dollarbill_core.results.performance import monthly_returns
+from dollarbill_core.values.contracts import cents
+from dollarbill_core.values.provenance import Quotes
+
+_BOX = (
+    "border:1px solid #b9bfc6;border-radius:6px;padding:.6rem .9rem;margin:.3rem 0;"
+    "font-variant-numeric:tabular-nums;max-width:54rem"
+)
+_LABEL = "font-weight:600;font-size:.8rem;letter-spacing:.04em"
+_GRID = (
+    "display:grid;grid-template-columns:repeat(auto-fit,minmax(10rem,1fr));"
+    "gap:.5rem 1rem;margin:.5rem 0 0"
+)
+_SOFT = "font-size:.8rem;line-height:1.35;margin:0;opacity:.8"
+_VALUE = "font-size:1.15rem;line-height:1.3;margin:0"
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One figure: ``key`` is how a test finds it, ``note`` what stands small beneath."""
+
+    key: str
+    name: str
+    value: str
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """Figures in the order of their weight, with what kind of numbers they are.
+
+    The last expression of a cell shows it: as HTML, or as the same words in plain text.
+
+    >>> Card((Figure("net-profit", "Net profit", "+$120.00", "after fees"),), "BACKTEST")
+    BACKTEST | complete
+    Net profit: +$120.00 (after fees)
+    """
+
+    figures: tuple[Figure, ...]
+    label: str
+    status: str = "complete"
+
+    def __repr__(self) -> str:
+        lines = [f"{self.label} | {self.status}"]
+        for figure in self.figures:
+            note = f" ({figure.note})" if figure.note else ""
+            lines.append(f"{figure.name}: {figure.value}{note}")
+        return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        figures = "\n".join(map(_figure_html, self.figures))
+        right = f"{_LABEL};float:right"
+        return (
+            f'<section class="card" style="{_BOX}">'
+            f'<span data-figure="label" style="{_LABEL}">{escape(self.label)}</span> '
+            f'<span data-figure="status" style="{right}">{escape(self.status)}</span>'
+            f'<dl style="{_GRID}">\n{figures}\n</dl></section>'
+        )
+
+
+def _figure_html(figure: Figure) -> str:
+    value = (
+        f'<dd data-figure="{escape(figure.key)}" style="{_VALUE}">{escape(figure.value)}</dd>'
+    )
+    note = f'<dd style="{_SOFT}">{escape(figure.note)}</dd>' if figure.note else ""
+    return f'<div><dt style="{_SOFT}">{escape(figure.name)}</dt>{value}{note}</div>'
+
+
+def signed_dollars(amount: Decimal) -> str:
+    """Dollars with the sign in front, to the cent.
+
+    >>> signed_dollars(Decimal("-1234.5")), signed_dollars(Decimal(0))
+    ('−$1,234.50', '$0.00')
+    """
+    rounded = cents(amount)
+    sign = "+" if rounded > 0 else "−" if rounded < 0 else ""
+    return f"{sign}${abs(rounded):,.2f}"
+
+
+def headline(
+    result: Result, break_even: BreakEven | None = None, assumed: float | None = None
+) -> Card:
+    """A backtest's answer. On modelled chains the break-even premium leads.
+
+    Parameters
+    ----------
+    break_even
+        Its profits at the premiums tried; the one at 0 is shown beside the result's own.
+    assumed
+        Volatility premium, a fraction, that the result's chains carry on average.
+
+    Raises
+    ------
+    ValueError
+        If the chains are modelled and no break-even premium is given.
+    """
+    is_modelled = result.provenance.quotes is Quotes.MODELLED
+    if is_modelled and break_even is None:
+        raise ValueError("a result on modelled chains leads with its break-even premium")
+    leading = _premium_figures(break_even) if break_even else ()
+    profits = (*leading[:1], _profit(result, assumed), *leading[1:])
+    figures = (*profits, *_risk_figures(result), _period(result))
+    return Card(figures, result.provenance.label, _status(result))
+
+
+def _premium_figures(found: BreakEven) -> tuple[Figure, ...]:
+    """The premium that it needs, then what it earns without any."""
+    asked = "implied less realised vol"
+    needed = Figure("break-even", "Breaks even at a premium of", str(found), asked)
+    at_zero = dict(found.tried).get(0.0)
+    if at_zero is None:
+        return (needed,)
+    zero = signed_dollars(at_zero)
+    return needed, Figure("net-profit-at-zero", "Net profit, premium 0", zero, "after all fees")
+
+
+def _profit(result: Result, assumed: float | None) -> Figure:
+    name = "Net profit"
+    if assumed is not None:
+        name = f"Net profit, premium {100 * assumed:+.1f}"
+    gross = f"gross {signed_dollars(result.gross_profit)}"
+    return Figure("net-profit", name, signed_dollars(result.net_profit), gross)
+
+
+def _period(result: Result) -> Figure:
+    first, last = result.lines[0].day, result.lines[-1].day
+    return Figure("period", "Period", f"{first} to {last}", f"{len(result.lines):,} sessions")
+
+
+def _risk_figures(result: Result) -> tuple[Figure, ...]:
+    monthly = monthly_returns(result.equity)
+    peak = max(result.lines, key=lambda line: line.maintenance / max(line.nav, Decimal(1)))
+    share = float(peak.maintenance / peak.nav) if peak.nav > 0 else float("inf")
+    calls = f"{result.margin_calls} margin calls" if result.margin_calls else "no margin call"
+    worst = f"{monthly.min():+.2%}".replace("-", "−")
+    return (
+        Figure("worst-month", "Worst month, net", worst, f"{monthly.idxmin():%B %Y}"),
+        Figure("peak-margin", "Peak margin", f"{share:.1%} of NAV", f"{peak.day}, {calls}"),
+    )
+
+
+def _status(result: Result) -> str:
+    found = result.reconciliation()
+    return "complete" if found.is_clean else f"{len(found.breaks)} differences in the replay"
