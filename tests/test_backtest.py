@@ -7,7 +7,13 @@ from decimal import Decimal as D
 import numpy as np
 import pytest
 
-from dollarbill_core.results.backtest import BreakEven, backtest, break_even_premium
+from dollarbill_core.results.backtest import (
+    BreakEven,
+    backtest,
+    break_even_premium,
+    conclusion,
+    premium_sentence,
+)
 from dollarbill_core.results.nav import reconciliation
 from dollarbill_core.rules.costs import FREE, FillModel
 from dollarbill_core.rules.limits import Breaker
@@ -166,3 +172,33 @@ class TestBreakEven:
         premiums = [premium for premium, _ in found.tried]
         assert premiums == sorted(premiums)
         assert 0.0 in premiums
+
+
+class TestWords:
+    FOUND = BreakEven(0.02, ((0.0, D(-5)), (0.04, D(5))))
+
+    def test_real_quotes_need_no_premium_sentence(self, result):
+        assert premium_sentence(None, None) == ""
+        assert conclusion(result, None, None).endswith("closes.")
+
+    def test_modelled_chains_say_what_they_carry_and_what_is_needed(self):
+        assert premium_sentence(self.FOUND, 0.013) == (
+            "The modelled chains carry +1.3 vol points over trailing realised vol on average; "
+            "over this period the strategy breaks even at +2.0 vol points."
+        )
+
+    @pytest.mark.parametrize(
+        ("assumed", "word"), [(0.03, "1.0 points more"), (0.01, "1.0 points less")]
+    )
+    def test_the_conclusion_compares_the_two(self, result, assumed, word):
+        assert word in conclusion(result, self.FOUND, assumed)
+
+    def test_it_says_earned_or_lost_by_the_sign(self, result):
+        word = "earned" if result.net_profit > 0 else "lost"
+        assert conclusion(result, None, None).startswith(
+            f"It {word} {abs(result.net_profit):,.2f}"
+        )
+
+    def test_no_break_even_is_said(self):
+        never = BreakEven(None, ((-0.08, D(-1)), (0.16, D(-1))))
+        assert "has no break-even, none: it loses from" in premium_sentence(never, 0.02)

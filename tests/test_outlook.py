@@ -8,14 +8,14 @@ import pytest
 
 from dollarbill_core.market.chains import NoQuote
 from dollarbill_core.market.view import View
-from dollarbill_core.results.outlook import outlook, smile
+from dollarbill_core.results.outlook import outlook
 from dollarbill_core.rules.accounts import REG_T
 from dollarbill_core.rules.costs import FillModel
 from dollarbill_core.rules.margin import requirement
 from dollarbill_core.strategies.short_premium import ShortPremium
 from dollarbill_core.values.book import Book, Position
 from dollarbill_core.values.calendars import close_instant
-from tests.market_builder import RATE, chain_on
+from tests.market_builder import chain_on
 
 DAY = date(2026, 3, 3)  # a Tuesday: an outlook does not wait for the entry day
 STRATEGY = ShortPremium(("AAA",), target_dte=45, quantity=2)
@@ -80,7 +80,7 @@ def test_greeks_are_the_slopes_of_the_profit(seen):
 
 def test_chances_lie_where_the_break_evens_are(seen):
     sigma = seen.vol * np.sqrt(seen.years)
-    drift = (RATE * 0 - seen.vol**2 / 2) * seen.years
+    drift = (seen.rate - seen.vol**2 / 2) * seen.years
     rng = np.random.default_rng(1)
     ends = seen.spot * np.exp(drift + sigma * rng.standard_normal(200_000))
 
@@ -95,14 +95,6 @@ def test_the_requirement_is_that_of_the_book_it_makes(seen):
     assert seen.required.initial == requirement(book, VIEW, REG_T).initial
     assert seen.required.deposit == seen.required.initial - seen.credit
     assert seen.return_on_margin == float(seen.credit / seen.required.initial)
-
-
-def test_the_smile_is_out_of_the_money_and_sorted():
-    strikes, vols = smile(CHAIN, 45)
-
-    assert (np.diff(strikes) >= 0).all()
-    assert len(strikes) == len(vols) > 10
-    assert strikes[0] < 100 < strikes[-1]
 
 
 def test_without_a_vol_there_is_no_outlook():

@@ -278,3 +278,31 @@ def break_even_premium(
         low, high = (low, middle) if tried[middle] > 0 else (middle, high)
     share = float(-tried[low] / (tried[high] - tried[low]))
     return BreakEven(low + share * (high - low), tuple(sorted(tried.items())))
+
+
+def premium_sentence(found: BreakEven | None, assumed: float | None) -> str:
+    """What premium modelled chains carry and what the strategy needs; empty for real quotes."""
+    if found is None or assumed is None:
+        return ""
+    crosses = found.premium is not None
+    needs = f"breaks even at {found}" if crosses else f"has no break-even, {found}"
+    return (
+        f"The modelled chains carry {100 * assumed:+.1f} vol points over trailing realised vol "
+        f"on average; over this period the strategy {needs}."
+    )
+
+
+def conclusion(result: Result, found: BreakEven | None, assumed: float | None) -> str:
+    """Whether the premium paid for the risk, in words that follow from the figures alone."""
+    profit, closes = result.net_profit, len(result.lines)
+    earned = "earned" if profit > 0 else "lost"
+    told = f"It {earned} {abs(profit):,.2f} after all costs, over {closes:,} closes."
+    if found is None or assumed is None or found.premium is None:
+        return " ".join(filter(None, (told, premium_sentence(found, assumed))))
+    spare = 100 * (assumed - found.premium)
+    margin = "more" if spare >= 0 else "less"
+    return (
+        f"{told} {premium_sentence(found, assumed)} That is {abs(spare):.1f} points {margin} "
+        "than it needed, by our own assumption: whether options really carried it, only quotes "
+        "can say."
+    )

@@ -168,11 +168,3 @@ def _vol(option: Option, chain: Chain) -> float:
         raise NoQuote(f"{option} has no implied vol on {chain.as_of:%Y-%m-%d}")
     return float(chain.vol[row])
 
-
-def smile(chain: Chain, days: int) -> tuple[Floats, Floats]:
-    """Strikes and vols of the out-of-the-money quotes at the expiry nearest to ``days``."""
-    nearest = min(chain.expiries, key=lambda expiry: abs(chain.days_to_expiry(expiry) - days))
-    part = chain.expiring(nearest).sound
-    part = part.where(np.isfinite(part.vol) & (part.right * (part.strike - part.spot) >= 0))
-    order = np.argsort(part.strike, kind="stable")
-    return part.strike[order], part.vol[order]

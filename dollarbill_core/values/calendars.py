@@ -147,6 +147,18 @@ def close_instant(day: date) -> datetime:
     return datetime.combine(day, closing, MARKET_ZONE)
 
 
+def month_end(month: str) -> date:
+    """The last calendar day of a month such as ``"2018-11"``.
+
+    Raises ValueError when it is not written so.
+
+    >>> month_end("2020-02")
+    datetime.date(2020, 2, 29)
+    """
+    first = date.fromisoformat(f"{month}-01")
+    return (first + timedelta(days=31)).replace(day=1) - timedelta(days=1)
+
+
 def monthly_expiry(year: int, month: int) -> date:
     """The standard monthly expiry: the third Friday, or the session before a holiday Friday.
 
