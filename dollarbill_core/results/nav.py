@@ -166,6 +166,8 @@ def plain_effect(event: Event) -> tuple[Decimal, tuple[tuple[Instrument, int], .
             return ZERO - dollars, ()
         case Split():
             raise ValueError("splits are replayed by the book alone")
+        case _:
+            raise TypeError(f"not an event: {event!r}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +182,7 @@ class Break:
 
 @dataclass(frozen=True, slots=True)
 class Reconciliation:
-    """The replay of raw events against the recorded days: how much was checked, what differs."""
+    """The replay of raw events against the recorded days: how much was checked, what broke."""
 
     days: int
     events: int

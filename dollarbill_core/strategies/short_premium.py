@@ -166,7 +166,7 @@ def _demand(holds: bool, rule: str, got: object) -> None:
 
 
 def _ask_to_close(trade: Trade, view: View) -> Decimal | None:
-    """Dollars to buy the trade back at today's asks (bids for longs), or None without quotes."""
+    """Dollars to buy the trade back at asks (bids for longs), or None without quotes."""
     total = Decimal(0)
     for leg in trade.legs:
         assert isinstance(leg.instrument, Option)

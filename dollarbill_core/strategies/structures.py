@@ -42,7 +42,7 @@ def expiry_nearest(chain: Chain, days: int) -> date:
 
 
 def short_leg(chain: Chain, right: Right, delta: float, quantity: int) -> Choice:
-    """The sound quote whose delta is nearest to ``delta`` (a magnitude), sold ``quantity`` times.
+    """The sound quote whose delta is nearest to ``delta``, a magnitude, sold ``quantity`` fold.
 
     Only out-of-the-money contracts with a bid are looked at. The neighbours on either side are
     kept as rejected candidates.
