@@ -114,6 +114,12 @@ class Ledger:
         """Let go of the database."""
         self._engine.dispose()
 
+    def __enter__(self) -> "Ledger":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
     @property
     def path(self) -> Path | None:
         """The file that holds it, if a file does."""

@@ -351,7 +351,7 @@ def rehearse(
     broker_path = ledger_path.with_suffix(".broker.json") if ledger_path else None
     broker = SimulatedBroker(house, opening, broker_path)
     source = replace(chains.provenance, stage=Stage.REHEARSED, strategy_hash=strategy.hash)
-    desk = Desk(strategy, broker, ledger, house, source, breaker or Breaker())
+    desk = Desk(strategy, broker, ledger, house, source, breaker or Breaker(), patience=())
     reports = []
     for day in progress(sessions):
         report = run_session(desk, close_instant(day), market_of(chains, broker))

@@ -88,9 +88,9 @@ class SimulatedBroker:
 
     def submit(self, order: Order) -> OrderStatus:
         """Take an order to work at the next session. Raises DuplicateOrder for a known id."""
-        if self.order(order.client_order_id) is not None:
-            raise DuplicateOrder(f"client order id {order.client_order_id} is taken")
         state = self._now()
+        if order.client_order_id in {held.order.client_order_id for held in state.orders}:
+            raise DuplicateOrder(f"client order id {order.client_order_id} is taken")
         held = Held(order, OrderState.WORKING)
         self._become(replace(state, orders=(*state.orders, held)))
         return _status(held)

@@ -11,7 +11,7 @@ from datetime import datetime
 from decimal import ROUND_HALF_UP, Decimal
 from typing import TypeVar
 
-from dollarbill_core.values.contracts import Instrument, Leg, Legs, Option, Right, Stock
+from dollarbill_core.values.contracts import Instrument, Leg, Legs, Option, Stock
 
 Amount = TypeVar("Amount", Decimal, float)
 ZERO = Decimal(0)
@@ -255,9 +255,7 @@ class Book:
             case Fill():
                 return paid._filled(event)
             case Expiry():
-                if event.value < 0:
-                    raise WrongEvent(f"an option cannot settle below 0: {event}")
-                return paid._removed(event.trade, event.option, event.quantity)
+                return paid._expired(event)
             case Assignment() | Exercise():
                 return paid._exercised(event)
             case Dividend():
@@ -279,39 +277,46 @@ class Book:
     def _filled(self, fill: Fill) -> "Book":
         if fill.quantity == 0 or fill.price < 0:
             raise WrongEvent(f"a fill needs a quantity and a price of 0 or more: {fill}")
+        held = self._held_by(fill.trade, fill.instrument)
+        if fill.trade and held * fill.quantity < 0 and abs(fill.quantity) > abs(held):
+            raise WrongEvent(f"a fill closes a trade, it does not turn it round: {fill}")
         moved = self._moved(fill.instrument, fill.quantity, -fill.cash)
         leg = Leg(fill.instrument, fill.quantity)
-        return moved._in_trade(fill.at, fill.trade, leg, fill.cash)
+        return moved._in_trade(fill.at, fill.trade, (leg,), fill.cash)
 
     def _exercised(self, event: Assignment | Exercise) -> "Book":
         """Without the contracts, and with the shares that changed hands for them."""
         if event.quantity <= 0:
             raise WrongEvent(f"a number of contracts is above 0: {event}")
         gone = -event.quantity if isinstance(event, Assignment) else event.quantity
-        rest = self._removed(event.trade, event.option, gone)
-        return rest._delivered(event.at, event.trade, event.option, event.shares)
+        option, stock = event.option, Stock(event.option.underlying)
+        self._demand_held(event.trade, option, gone)
+        moved = self._moved(option, -gone, ZERO)
+        moved = moved._moved(stock, event.shares, event.shares * option.strike)
+        changes = (Leg(option, -gone), Leg(stock, event.shares))
+        return moved._in_trade(event.at, event.trade, changes, ZERO)
 
-    def _removed(self, trade: str, option: Option, quantity: int) -> "Book":
-        """Without ``quantity`` (signed) of the option, which that trade must hold."""
+    def _expired(self, event: Expiry) -> "Book":
+        """Without contracts that lapsed or settled in cash."""
+        if event.value < 0:
+            raise WrongEvent(f"an option cannot settle below 0: {event}")
+        self._demand_held(event.trade, event.option, event.quantity)
+        moved = self._moved(event.option, -event.quantity, ZERO)
+        leg = Leg(event.option, -event.quantity)
+        return moved._in_trade(event.at, event.trade, (leg,), ZERO)
+
+    def _demand_held(self, trade: str, option: Option, quantity: int) -> None:
+        """Whoever gives up ``quantity`` (signed) must hold as much on that side."""
         held = self._held_by(trade, option)
         if quantity == 0 or held * quantity <= 0 or abs(quantity) > abs(held):
             owner = trade or "what no trade holds"
             raise WrongEvent(f"cannot remove {quantity} of {option} from {owner}: {held} held")
-        at = self.as_of
-        assert at is not None  # after() has just set it
-        moved = self._moved(option, -quantity, ZERO)
-        return moved._in_trade(at, trade, Leg(option, -quantity), ZERO)
 
     def _held_by(self, trade_id: str, instrument: Instrument) -> int:
         """Signed quantity that a trade holds; with no id, what is held outside all trades."""
         mine = [t for t in self.trades if not trade_id or t.id == trade_id]
         traded = sum(x.quantity for t in mine for x in t.legs if x.instrument == instrument)
         return traded if trade_id else self.quantity(instrument) - traded
-
-    def _delivered(self, at: datetime, trade: str, option: Option, shares: int) -> "Book":
-        stock = Stock(option.underlying)
-        moved = self._moved(stock, shares, shares * option.strike)
-        return moved._in_trade(at, trade, Leg(stock, shares), ZERO)
 
     def _moved(self, instrument: Instrument, quantity: int, cost: Decimal) -> "Book":
         """With ``quantity`` more of an instrument; what is closed leaves at average cost."""
@@ -330,23 +335,15 @@ class Book:
             new_cost = _share(cost, left, quantity)
         return replace(self, positions=(*others, Position(instrument, left, new_cost)))
 
-    def _in_trade(self, at: datetime, trade_id: str, leg: Leg, cash: Decimal) -> "Book":
-        """The same change within its trade: opens it, extends it, or takes from it."""
+    def _in_trade(self, at: datetime, trade_id: str, changes: Legs, cash: Decimal) -> "Book":
+        """The same changes within their trade, which opens with the first and ends empty."""
         if not trade_id:
             return self
         others = tuple(trade for trade in self.trades if trade.id != trade_id)
         trade = self.trade(trade_id) or Trade(trade_id, (), at)
-        old = next((x.quantity for x in trade.legs if x.instrument == leg.instrument), 0)
-        left, opening = old + leg.quantity, old * leg.quantity >= 0
-        if not opening and old * left < 0:
-            raise WrongEvent(f"{trade_id} holds {old} of {leg.instrument}, not {-leg.quantity}")
-        legs = tuple(x for x in trade.legs if x.instrument != leg.instrument)
-        if left:
-            legs = tuple(sorted((*legs, Leg(leg.instrument, left)), key=str))
-        if not legs:
-            return replace(self, trades=others)
-        credit = trade.credit + (cash if opening else ZERO)
-        return replace(self, trades=(*others, replace(trade, legs=legs, credit=credit)))
+        for leg in changes:
+            trade = _changed(trade, leg, cash)
+        return replace(self, trades=(*others, trade) if trade.legs else others)
 
     def _split(self, split: Split) -> "Book":
         if split.new <= 0 or split.old <= 0:
@@ -364,6 +361,16 @@ class Book:
         )
         trades = tuple(replace(trade, legs=legs(trade)) for trade in self.trades)
         return replace(self, positions=positions, trades=trades)
+
+
+def _changed(trade: Trade, leg: Leg, cash: Decimal) -> Trade:
+    """The trade with a leg opened, extended or taken from; only what opens counts as credit."""
+    old = next((x.quantity for x in trade.legs if x.instrument == leg.instrument), 0)
+    left, opening = old + leg.quantity, old * leg.quantity >= 0
+    legs = tuple(x for x in trade.legs if x.instrument != leg.instrument)
+    if left:
+        legs = tuple(sorted((*legs, Leg(leg.instrument, left)), key=str))
+    return replace(trade, legs=legs, credit=trade.credit + (cash if opening else ZERO))
 
 
 def _share(cost: Decimal, part: int, whole: int) -> Decimal:
@@ -387,14 +394,3 @@ def _after_split(split: Split, instrument: Instrument, quantity: int) -> tuple[I
     if quantity * split.new % split.old:
         raise WrongEvent(f"{quantity} shares do not split {split.new}:{split.old}")
     return instrument, quantity * split.new // split.old
-
-
-def short_options(legs: Iterable[Leg], right: Right) -> tuple[Leg, ...]:
-    """The short legs of one right, in the order given."""
-    return tuple(
-        leg
-        for leg in legs
-        if isinstance(leg.instrument, Option)
-        and leg.instrument.right is right
-        and leg.direction.is_short
-    )
