@@ -46,6 +46,20 @@ def test_what_is_wrong_is_named_with_its_fix(row, found):
     assert "secret-value" not in row.found + row.fix
 
 
+def test_the_table_shows_marks_and_fixes_and_escapes_what_was_found():
+    rows = [
+        health.Check("home", False, "<home>", "make it"),
+        health.Check("disk", True, "9 GB"),
+    ]
+
+    table = health.checks_html(rows)
+
+    assert "1 of 2 checks are well" in table
+    assert "<td>✗</td>" in table
+    assert ">&lt;home&gt;</td>" in table
+    assert ">make it</td>" in table
+
+
 def test_a_folder_that_cannot_be_written_is_named(tmp_path):
     (tmp_path / "file").write_text("")
 

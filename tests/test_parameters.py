@@ -121,6 +121,9 @@ def test_what_cannot_be_meant_is_one_clear_line(given, line):
         ("premium", 4.0, 0.04),
         ("entry_weekday", 5, 4),
         ("rate", 4.0, 0.04),
+        ("margin_use", 50.0, 1.0),
+        ("reduce_at", 8.0, 0.08),
+        ("halt_at", 12.0, 0.12),
         ("source", "no such folder", "sample"),
     ],
 )
@@ -130,9 +133,30 @@ def test_every_standard_name_has_its_check(name, bad, good):
         check_values({name: bad})
 
 
-def test_an_exit_must_come_before_the_entry_it_ends():
-    with pytest.raises(ParameterError, match="exit_dte = 45 is not below target_dte = 45"):
-        check_values({"exit_dte": 45, "target_dte": 45})
+@pytest.mark.parametrize(
+    ("values", "line"),
+    [
+        ({"exit_dte": 45, "target_dte": 45}, "exit_dte = 45 is not below target_dte = 45"),
+        ({"reduce_at": 0.2, "halt_at": 0.1}, "reduce_at = 0.2 is not below halt_at = 0.1"),
+        (
+            {"start": "2018-08-01", "session_date": "2018-07-02"},
+            "start = 2018-08-01 is not before session_date = 2018-07-02",
+        ),
+        (
+            {"start": "2018-08-01", "month": "2018-07"},
+            "start = 2018-08-01 is after month = 2018-07",
+        ),
+    ],
+)
+def test_two_values_that_contradict_each_other_are_named(values, line):
+    with pytest.raises(ParameterError) as caught:
+        check_values(values)
+
+    assert str(caught.value) == line
+
+
+def test_a_statement_may_begin_in_its_own_month():
+    check_values({"start": "2018-08-31", "month": "2018-08"})
 
 
 def test_a_folder_of_real_quotes_answers_for_its_own_symbols(tmp_path):

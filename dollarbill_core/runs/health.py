@@ -2,8 +2,9 @@
 
 import shutil
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from html import escape
 from importlib import metadata, util
 from pathlib import Path
 
@@ -51,6 +52,22 @@ def checks(settings: Settings, environment: Mapping[str, str] | None = None) -> 
         broker_keys(environment),
         browser(),
     ]
+
+
+def checks_html(rows: Sequence[Check]) -> str:
+    """The doctor's table for a notebook or a page."""
+    left = ' style="text-align:left"'  # Jupyter sets tables to the right
+    heads = "".join(
+        f'<th scope="col"{left}>{name}</th>' for name in ("", "Check", "Found", "Fix")
+    )
+    body = "".join(
+        f'<tr><td>{row.mark}</td><th scope="row"{left}>{escape(row.name)}</th>'
+        f"<td{left}>{escape(row.found)}</td><td{left}>{escape(row.fix)}</td></tr>"
+        for row in rows
+    )
+    well = sum(row.ok for row in rows)
+    caption = f"<caption>{well} of {len(rows)} checks are well</caption>"
+    return f"<table>{caption}<tr>{heads}</tr>{body}</table>"
 
 
 def _row(name: str, ok: bool, found: str, fix: str) -> Check:

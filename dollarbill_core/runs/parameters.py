@@ -213,7 +213,7 @@ def check_values(values: Mapping[str, Value]) -> None:
         complaint = CHECKS[name](value) if name in CHECKS else None
         if complaint:
             raise ParameterError(f"{name} = {_shown(value)} {complaint}")
-    for rule in (_unknown_symbols, _dates_reversed, _exit_before_entry):
+    for rule in (_unknown_symbols, _dates_reversed, _month_before_start, _not_below):
         if complaint := rule(values):
             raise ParameterError(complaint)
 
@@ -297,6 +297,9 @@ CHECKS: Mapping[str, Check] = {
     "iv_percentile_min": _fraction,
     "fill_fraction": _fraction,
     "capital_fraction": _share,
+    "margin_use": _share,
+    "reduce_at": _between(0, 1),
+    "halt_at": _between(0, 1),
     "rate": _between(-0.05, 0.25),
     "entry_weekday": _weekday,
 }
@@ -324,14 +327,23 @@ def _unknown_symbol(symbol: str) -> str | None:
 
 
 def _dates_reversed(values: Mapping[str, Value]) -> str | None:
-    start, end = values.get("start"), values.get("end")
+    start, end = values.get("start"), values.get("end", values.get("session_date"))
     if start is None or end is None or str(start) < str(end):
         return None
-    return f"start = {start} is not before end = {end}"
+    name = "end" if "end" in values else "session_date"
+    return f"start = {start} is not before {name} = {end}"
 
 
-def _exit_before_entry(values: Mapping[str, Value]) -> str | None:
-    exit_dte, target_dte = values.get("exit_dte"), values.get("target_dte")
-    if exit_dte is None or target_dte is None or float(exit_dte) < float(target_dte):
-        return None
-    return f"exit_dte = {exit_dte} is not below target_dte = {target_dte}"
+def _month_before_start(values: Mapping[str, Value]) -> str | None:
+    start, month = str(values.get("start", "")), str(values.get("month", "9999"))
+    return None if start[:7] <= month else f"start = {start} is after month = {month}"
+
+
+_BELOW = (("exit_dte", "target_dte"), ("reduce_at", "halt_at"))
+
+
+def _not_below(values: Mapping[str, Value]) -> str | None:
+    for low, high in _BELOW:
+        if low in values and high in values and not values[low] < values[high]:  # type: ignore[operator]  # both numbers
+            return f"{low} = {values[low]} is not below {high} = {values[high]}"
+    return None
