@@ -4,7 +4,9 @@ from dataclasses import dataclass
 from decimal import Decimal
 from html import escape
 
+from dollarbill_core.desk.reports import SessionReport
 from dollarbill_core.results.backtest import BreakEven, Result
+from dollarbill_core.results.monthly import Statement
 from dollarbill_core.results.performance import monthly_returns
 from dollarbill_core.values.contracts import cents
 from dollarbill_core.values.provenance import Quotes
@@ -149,3 +151,61 @@ def _risk_figures(result: Result) -> tuple[Figure, ...]:
 def _status(result: Result) -> str:
     found = result.reconciliation()
     return "complete" if found.is_clean else f"{len(found.breaks)} differences in the replay"
+
+
+def session_card(report: SessionReport) -> Card:
+    """A session's answer: is the book the broker's, what went out, what it is worth."""
+    equal = sum(row.is_equal for row in report.comparisons)
+    agreed = f"{equal} of {len(report.comparisons)} lines equal"
+    worth = (
+        (
+            Figure("nav", "NAV", f"${report.line.nav:,.2f}", f"cash ${report.line.cash:,.2f}"),
+            Figure(
+                "margin",
+                "Margin required",
+                f"${report.line.maintenance:,.2f}",
+                f"free ${report.line.free:,.2f}",
+            ),
+        )
+        if report.line
+        else ()
+    )
+    figures = (
+        Figure("period", "Session", f"{report.day}", report.why),
+        Figure("reconciled", "Our book and the broker's", agreed),
+        Figure("sent", "Orders sent", str(len(report.sent)), f"{len(report.refused)} refused"),
+        *worth,
+        Figure("breaker", "Circuit breaker", report.breaker.value),
+    )
+    return Card(figures, report.label, report.status.value)
+
+
+def statement_card(statement: Statement, break_even: BreakEven | None = None) -> Card:
+    """A month's answer. On modelled chains the break-even premium leads."""
+    if statement.provenance.quotes is Quotes.MODELLED and break_even is None:
+        raise ValueError("a statement on modelled chains leads with its break-even premium")
+    month, moved, margin = statement.worst_month, statement.bridge, statement.margin_ever
+    net = Figure(
+        "net-profit",
+        f"Net profit in {statement.month}",
+        signed_dollars(moved.net),
+        f"gross {signed_dollars(moved.gross)}",
+    )
+    leading = _premium_figures(break_even) if break_even else ()
+    opened = moved.opened or statement.growth.net.index[0].date()
+    figures = (
+        *leading[:1],
+        net,
+        *leading[1:],
+        Figure(
+            "worst-month", "Worst month, net", f"{month[1]:+.2%}".replace("-", "−"), month[0]
+        ),
+        Figure(
+            "peak-margin",
+            "Peak margin",
+            f"{margin.peak_share:.1%} of NAV",
+            str(margin.peak_day),
+        ),
+        Figure("period", "Period", f"{opened} to {moved.closed}", "closing NAVs"),
+    )
+    return Card(figures, statement.provenance.label, statement.status)

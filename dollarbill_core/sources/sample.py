@@ -110,6 +110,16 @@ def carried_premium(days: ChainDays) -> float:
     return float(known.mean()) if len(known) else math.nan
 
 
+def premium_of(chains: Chains) -> float | None:
+    """The premium that modelled chains carry, averaged over symbols; None for real quotes.
+
+    A fraction, see ``carried_premium``.
+    """
+    if chains.provenance.quotes is Quotes.QUOTED:
+        return None
+    return float(np.mean([carried_premium(days) for days in chains.days.values()]))
+
+
 def _checked_symbols(symbols: Iterable[str]) -> tuple[str, ...]:
     names = (symbols,) if isinstance(symbols, str) else tuple(dict.fromkeys(symbols))
     if not names:
