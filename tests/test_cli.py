@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import nbformat
@@ -78,6 +79,25 @@ def test_bad_input_is_one_line_exit_2_and_nothing_written(desk, capsys, argument
     (line,) = capsys.readouterr().err.strip().splitlines()
     assert line.startswith(f"dollarbill: {complaint}")
     assert not (desk / "reports").exists()
+
+
+def test_a_run_that_a_scheduler_stops_says_so(desk):
+    begun = desk / "begun"
+    notebook(desk, "04_long", f"import time; open({str(begun)!r}, 'w'); time.sleep(300)")
+    command = [sys.executable, "-m", "dollarbill_core.runs.cli", "run", "04"]
+
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        end = time.monotonic() + 30
+        while not begun.exists():
+            assert time.monotonic() < end, process.poll()
+            time.sleep(0.05)
+        process.terminate()
+        told = process.stderr.read().strip().splitlines()[-1]
+
+    assert process.returncode == 130
+    assert told.startswith(
+        "dollarbill: 04_long.ipynb STOPPED: stopped by hand in cell 2: import"
+    )
 
 
 def test_a_wrong_settings_file_is_one_line_and_exit_2(desk, capsys):
