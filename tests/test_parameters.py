@@ -181,6 +181,8 @@ def test_validated_returns_the_declared_names_and_no_others():
     assert dict(p) == {"put_delta": 0.2, "month": "2016-01"}
     assert p.put_delta == p["put_delta"] == 0.2
     assert repr(p) == "put_delta  0.2\nmonth      2016-01"
+    assert "<summary>2 parameters</summary>" in p._repr_html_()
+    assert '<th scope="row">month</th><td>2016-01</td>' in p._repr_html_()
 
 
 def test_parameters_are_read_only_and_suggest_the_right_name():

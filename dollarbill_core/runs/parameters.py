@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from difflib import get_close_matches
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -173,6 +174,16 @@ class Parameters(Mapping[str, Value]):
     def __repr__(self) -> str:
         width = max(map(len, self._values), default=0)
         return "\n".join(f"{name:<{width}}  {value}" for name, value in self._values.items())
+
+    def _repr_html_(self) -> str:
+        """Folded to one line, so that a page begins with its answer."""
+        rows = "".join(
+            f'<tr><th scope="row">{name}</th><td>{escape(str(value))}</td></tr>'
+            for name, value in self._values.items()
+        )
+        return (
+            f"<details><summary>{len(self)} parameters</summary><table>{rows}</table></details>"
+        )
 
 
 def validated(names: Mapping[str, Any]) -> Parameters:
