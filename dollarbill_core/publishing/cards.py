@@ -7,6 +7,7 @@ from html import escape
 from dollarbill_core.desk.reports import SessionReport
 from dollarbill_core.results.backtest import BreakEven, Result
 from dollarbill_core.results.monthly import Statement
+from dollarbill_core.results.outlook import Outlook
 from dollarbill_core.results.performance import monthly_returns
 from dollarbill_core.values.contracts import cents
 from dollarbill_core.values.provenance import Quotes
@@ -151,6 +152,34 @@ def _risk_figures(result: Result) -> tuple[Figure, ...]:
 def _status(result: Result) -> str:
     found = result.reconciliation()
     return "complete" if found.is_clean else f"{len(found.breaks)} differences in the replay"
+
+
+def outlook_card(promised: Outlook, label: str) -> Card:
+    """A design's answer: what it brings, where it breaks even, what it ties up and can lose."""
+    levels = " and ".join(f"{level:,.2f}" for level in promised.break_evens)
+    away = " and ".join(f"{level / promised.spot - 1:+.1%}" for level in promised.break_evens)
+    required, chance = promised.required, promised.probability_of_profit
+    figures = (
+        Figure("credit", "Credit", f"${promised.credit:,.2f}", "at the quotes, before fees"),
+        Figure("break-evens", "Breaks even at", levels, f"{away} from {promised.spot:,.2f}"),
+        Figure(
+            "chance", "Chance of a profit at expiry", f"{chance:.0%}", "risk-neutral, lognormal"
+        ),
+        Figure("worst-loss", "Worst loss", str(promised.worst_loss)),
+        Figure(
+            "margin",
+            "Margin required",
+            f"${required.initial:,.2f}",
+            f"the credit is {promised.return_on_margin:.1%} of it",
+        ),
+        Figure(
+            "period",
+            "From",
+            f"{promised.now:%Y-%m-%d}",
+            f"to expiry {promised.expires:%Y-%m-%d}",
+        ),
+    )
+    return Card(figures, label)
 
 
 def session_card(report: SessionReport) -> Card:

@@ -213,7 +213,7 @@ def premium_figure(
         )  # fmt: skip
     told = f"; the chains assume {100 * assumed:+.1f}" if assumed is not None else ""
     alt = (
-        f"{label + ': ' if label else ''}net profit over volatility premium breaks even at "
+        f"{label + ': ' if label else ''}Net profit over volatility premium breaks even at "
         f"{break_even}{told}; it is ${profits[0]:,.0f} at {premiums[0]:+.1f} and "
         f"${profits[-1]:,.0f} at {premiums[-1]:+.1f}."
     )

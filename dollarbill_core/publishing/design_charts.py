@@ -89,7 +89,7 @@ def _mark_spots(
             x=spot * float(np.exp(count * sigma)),
             line={"color": GREY, "width": 1, "dash": "dot"},
             annotation_text=f"{count:+d} sd".replace("-", "−"),
-            annotation_position="bottom",
+            annotation_position="bottom right",
             annotation_font={"color": GREY, "size": 11},
         )
     drawn.add_scatter(
@@ -114,7 +114,7 @@ def _mark_edges(drawn: go.Figure, x: Floats, profit: Floats) -> None:
         if text:
             drawn.add_annotation(
                 x=float(x[place]), y=float(profit[place]), text=text, xanchor=anchor,
-                yanchor="bottom", showarrow=False, font={"color": VERMILION, "size": 12},
+                yanchor="top", showarrow=False, font={"color": VERMILION, "size": 12},
                 bgcolor="rgba(255,255,255,.8)",
             )  # fmt: skip
 
@@ -135,7 +135,7 @@ def _payoff_alt(
     down, up = _edges_told(x, expiry)
     beyond = [text.replace("<br>", " ") for text in (down, up) if text]
     return (
-        f"profit at expiry peaks at ${expiry.max():,.0f} and is ${expiry[0]:,.0f} at "
+        f"Profit at expiry peaks at ${expiry.max():,.0f} and is ${expiry[0]:,.0f} at "
         f"{x[0]:,.0f} and ${expiry[-1]:,.0f} at {x[-1]:,.0f}"
         f"{'; beyond, ' + ' and '.join(beyond) if beyond else ''}; "
         f"break-even at {crossings or 'no price'}; today at the spot of {spot:,.2f} it is "

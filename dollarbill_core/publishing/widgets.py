@@ -44,6 +44,12 @@ class Slider:
     def title(self) -> str:
         return self.name.replace("_", " ")
 
+    @property
+    def three(self) -> tuple[float, float, float]:
+        """Lowest, start and highest; the middle where it starts at an end."""
+        is_inside = self.low < self.start < self.high
+        return self.low, self.start if is_inside else (self.low + self.high) / 2, self.high
+
     def told(self, value: float) -> str:
         return self.form.format(value)
 
@@ -120,11 +126,11 @@ class Explorer:
 
     @property
     def tables(self) -> tuple[Table, ...]:
-        """One table a slider: profit at three spots for its lowest, first and highest value."""
+        """One table a slider: profit at three spots for three of its values."""
         return tuple(map(self._table, self.sliders))
 
     def _table(self, slider: Slider) -> Table:
-        values = (slider.low, slider.start, slider.high)
+        values = slider.three
         drawn = [self.curves(**{**self.start, slider.name: value}) for value in values]
         base = self.curves(**self.start)
         spots = [base.spot * float(np.exp(count * base.sigma)) for count in (-1, 0, 1)]

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 SESSIONS_PER_YEAR = 252
+_ROUNDING = 1e-12  # a deviation below it is float noise, not risk
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
@@ -51,9 +52,10 @@ class Statistics:
 
 
 def daily_returns(nav: "pd.Series") -> NDArray[np.float64]:
-    """Simple returns from one close to the next, shape (n - 1,)."""
+    """Simple returns from one close to the next, shape (n - 1,); 0 once nothing is left."""
     values: NDArray[np.float64] = nav.to_numpy(float)
-    return values[1:] / values[:-1] - 1
+    before, after = values[:-1], values[1:]
+    return np.divide(after, before, out=np.ones_like(after), where=before > 0) - 1
 
 
 def underwater(nav: "pd.Series") -> "pd.Series":
@@ -110,6 +112,13 @@ def year_by_month(nav: "pd.Series") -> "pd.DataFrame":
     return table
 
 
+def _annual(total: float, sessions: int) -> float:
+    """The yearly rate of a total return; NaN for less than a year of sessions."""
+    if sessions < SESSIONS_PER_YEAR:
+        return math.nan
+    return float((1 + total) ** (SESSIONS_PER_YEAR / sessions) - 1) if total > -1 else -1.0
+
+
 def statistics(nav: "pd.Series") -> Statistics:
     """The figures of a NAV series whose index is dates and whose first value is the capital.
 
@@ -126,15 +135,13 @@ def statistics(nav: "pd.Series") -> Statistics:
         float(np.sqrt((np.minimum(returns, 0) ** 2).mean())) if len(returns) else math.nan
     )
     yearly = math.sqrt(SESSIONS_PER_YEAR)
-    is_year = len(returns) >= SESSIONS_PER_YEAR
-    annual = (1 + total) ** (SESSIONS_PER_YEAR / len(returns)) - 1 if is_year else math.nan
     return Statistics(
         days=len(nav),
         total_return=total,
-        annual_return=annual if total > -1 else -1.0,
+        annual_return=_annual(total, len(returns)),
         annual_vol=deviation * yearly,
-        sharpe=mean / deviation * yearly if deviation > 0 else math.nan,
-        sortino=mean / downside * yearly if downside > 0 else math.nan,
+        sharpe=mean / deviation * yearly if deviation > _ROUNDING else math.nan,
+        sortino=mean / downside * yearly if downside > _ROUNDING else math.nan,
         best_month=float(monthly.max()) if monthly is not None else math.nan,
         worst_month=float(monthly.min()) if monthly is not None else math.nan,
         months_up=float((monthly > 0).mean()) if monthly is not None else math.nan,
