@@ -11,6 +11,7 @@ from datetime import date
 from decimal import Decimal
 from enum import Enum
 from functools import cache
+from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -42,6 +43,27 @@ _MISSING = "n/a"
 def statement_html(statement: Statement) -> str:
     """The statement as one HTML page: no script, no request, for a phone and for paper."""
     return str(_template().render(_told(statement)))
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """A whole page shown inside a notebook, apart from the notebook's own style."""
+
+    page: str
+    title: str
+
+    def __repr__(self) -> str:
+        return f"{self.title}: {len(self.page):,} characters of HTML"
+
+    def _repr_html_(self) -> str:
+        style = "width:100%;height:60rem;border:1px solid #b9bfc6"
+        title, page = escape(self.title), escape(self.page)
+        return f'<iframe title="{title}" style="{style}" srcdoc="{page}"></iframe>'
+
+
+def statement_frame(statement: Statement) -> Frame:
+    """The statement as the investor sees it, for the last expression of a cell."""
+    return Frame(statement_html(statement), f"Statement of {month_name(statement.month)}")
 
 
 def write_statement(statement: Statement, folder: Path) -> tuple[Path, ...]:

@@ -27,8 +27,8 @@ GREEKS = ("delta", "gamma", "vega", "theta")
 class Outlook:
     """One structure of one expiry, priced at one view; dollars for the whole package.
 
-    ``vols`` are each leg's implied vol, ``move`` is one standard deviation of the spot to
-    expiry at their mean. Chances are risk-neutral, from a lognormal price at that mean vol.
+    ``vols`` are each leg's implied vol; ``deviation`` and ``move`` go by their mean. Chances
+    are risk-neutral, from a lognormal price at that mean vol.
     """
 
     now: datetime
@@ -51,9 +51,14 @@ class Outlook:
         return float(np.mean(self.vols))
 
     @property
+    def deviation(self) -> float:
+        """One standard deviation of the log of the spot by expiry."""
+        return float(self.vol * np.sqrt(self.years))
+
+    @property
     def move(self) -> float:
         """Dollars per share that one standard deviation moves the spot by expiry."""
-        return float(self.spot * self.vol * np.sqrt(self.years))
+        return self.spot * self.deviation
 
     @property
     def break_evens(self) -> tuple[float, ...]:

@@ -53,7 +53,7 @@ class Expiry:
 
     @property
     def cash(self) -> Decimal:
-        return self.quantity * self.option.multiplier * self.value
+        return self.quantity * self.option.multiplier * self.value + ZERO  # no minus zero
 
 
 @dataclass(frozen=True, slots=True)
