@@ -36,8 +36,8 @@ INDEX_DIVIDEND_YIELD = 0.019  # about the average of the S&P 500, 1999 to 2018
 # Half the bid-ask spread by the option's price, dollars: medians of SPX, 3 to 7 January 2011, 4
 # to 105 days, less what rounding to ticks adds. Spreads of later years are narrower.
 INDEX_WIDTHS = (
-    (0.0, 0.15, 0.4, 0.75, 1.5, 2.5, 4.0, 6.5, 10.0, 16.0, 30.0, 60.0, 160.0, 300.0),
-    (0.02, 0.03, 0.18, 0.36, 0.42, 0.50, 0.65, 0.75, 0.85, 0.95, 1.00, 1.20, 1.60, 1.90),
+    (0.0, 0.1, 0.25, 0.35, 0.5, 0.9, 1.5, 2.5, 3.5, 5.5, 7.5, 30.0, 60.0, 160.0, 300.0),
+    (0.02, 0.02, 0.09, 0.16, 0.40, 0.45, 0.50, 0.56, 0.73, 0.75, 0.95, 0.95, 1.2, 1.6, 1.9),
 )
 STOCK_WIDTHS = ((0.0, 1.0, 5.0, 20.0, 60.0), (0.01, 0.03, 0.08, 0.25, 0.50))  # assumed
 
