@@ -145,7 +145,7 @@ def _decoded_tuple(kinds: tuple[Any, ...], data: list[Any]) -> tuple[Any, ...]:
 
 
 def _decoded_plain(kind: Any, data: Any) -> Any:
-    if kind is Decimal:
+    if kind is Decimal and isinstance(data, str):
         return Decimal(data)
     if kind in (date, datetime):
         return kind.fromisoformat(data)
