@@ -104,6 +104,7 @@ def test_the_lowest_index_strike_is_positive():
         pytest.param(date(2003, 6, 2), 20, 31, [20, 22.5, 25, 30], id="2.50 to 25, then 5"),
         pytest.param(date(2006, 6, 1), 65, 86, [65, 67.5, 70, 72.5, 75, 80, 85], id="to 75"),
         pytest.param(date(2015, 6, 1), 46, 53, [46, 47, 47.5, 48, 49, 50, 52.5], id="1 to 50"),
+        pytest.param(date(2015, 6, 1), 975, 1101, [980, 990, 1000, 1050, 1100], id="50 above"),
         pytest.param(date(2015, 6, 1), 190, 231, [190, 195, 200, 210, 220, 230], id="10 above"),
     ],
 )  # fmt: skip

@@ -30,8 +30,8 @@ _STOCK_STEPS = (
     (date(2010, 7, 1), ((50.0, 1.0), (75.0, 2.5), (200.0, 5.0))),
 )
 _NEAR_STEP, _FAR_STEP = 5.0, 25.0  # SPX
-_HIGHEST_STEP = 10.0
-_HIGHEST_STRIKE = 20_000.0
+# Beyond a thousand dollars, where only prices rescaled over decades go, wider: an assumption.
+_HIGH_STEPS = ((1e3, 10.0), (5e3, 50.0), (25e3, 250.0), (100e3, 1e3), (1e6, 5e3))
 
 _QUARTERLY_MONTHS = (1, 4, 7, 10)  # the January cycle, taken for every stock
 _NEAR_MONTHS = 2
@@ -161,9 +161,11 @@ def stock_ticks(symbol: str, day: date) -> Ticks:
 @lru_cache(maxsize=8)
 def _ladder(programmes: int) -> Floats:
     """Every strike that the first so many programmes allow, dollars; shape (n,)."""
-    rungs = [np.arange(200.0, _HIGHEST_STRIKE, _HIGHEST_STEP)]
-    for _, steps in _STOCK_STEPS[:programmes]:
-        start = 0.0
+    rungs = []
+    for start, steps in (
+        (200.0, _HIGH_STEPS),
+        *((0.0, s) for _, s in _STOCK_STEPS[:programmes]),
+    ):
         for stop, step in steps:
             rungs.append(np.arange(start + step, stop + step / 2, step))
             start = stop
