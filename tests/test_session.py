@@ -372,6 +372,27 @@ rehearse(CHAINS, DAYS[:3], STRATEGY, HOUSE, CAPITAL, ledger_path=Path({str(files
     assert result.events == rehearsal.result.events[: len(result.events)]
 
 
+def test_a_decision_is_made_once_whatever_the_market_does_meanwhile(tmp_path):
+    ledger = Ledger.open(files(tmp_path))
+    broker = FragileBroker(HOUSE, OPENING)
+    broker.fuse = Fuse()
+    broker.submit = cut
+    with pytest.raises(Crash):
+        run_session(make_desk(ledger, broker), close_instant(DAYS[0]), looking(broker))
+    decided = [stored.order for stored in ledger.orders()]
+    del broker.submit
+    elsewhere = three_symbols(seed=70)
+
+    report = run_session(make_desk(ledger, broker), close_instant(DAYS[0]), elsewhere.view)
+
+    assert elsewhere.view(DAYS[0]).hash != CHAINS.view(DAYS[0]).hash
+    assert [*report.sent] == decided
+
+
+def cut(order):
+    raise Crash
+
+
 # Brokers that answer late, wrongly, or not at all.
 
 

@@ -94,6 +94,8 @@ class Order:
             raise ValueError(f"decided_at needs a time zone, got {self.decided_at}")
         if not self.client_order_id or len(self.client_order_id) > 128:
             raise ValueError(f"client_order_id needs 1 to 128 characters: {self!r}")
+        if not self.legs:
+            raise ValueError(f"an order needs legs: {self!r}")
 
 
 def client_order_id(strategy_hash: str, session: date, proposal: Proposal) -> str:
