@@ -199,6 +199,20 @@ def test_reads_several_underlyings_in_any_order_of_days(tmp_path, form: Callable
     assert chains.dividends["XYZ"] == (CashDividend(date(2021, 1, 5), D("0.25")),)
 
 
+def test_the_yield_counts_the_dividends_of_365_days(tmp_path):
+    paid = [("2020-01-06", 9.0), ("2020-01-07", 0.5), ("2020-07-01", 0.0), ("2020-12-01", 0.5)]
+    rows = [f"XYZ,{day},100.0,{dollars},1.0" for day, dollars in paid]
+    header, *rest = STOCK.splitlines()
+
+    days = delta_neutral_chains(
+        folder_of(tmp_path, OPTIONS, "\n".join([header, *rows, *rest]))
+    ).days["XYZ"]
+
+    assert days.yield_on(date(2020, 7, 1)) == pytest.approx(9.5 / 100)
+    assert days.yield_on(date(2021, 1, 4)) == pytest.approx(10.0 / 99)
+    assert days.yield_on(date(2021, 1, 5)) == pytest.approx(1.25 / 100)
+
+
 def test_a_quote_without_a_bid_has_no_vol(tmp_path):
     chain = delta_neutral_chains(folder_of(tmp_path)).days["ABC"].chain(date(2021, 1, 4))
 

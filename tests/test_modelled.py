@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import date, timedelta
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -19,6 +20,7 @@ from dollarbill_core.pricing import black_scholes
 from dollarbill_core.values.calendars import expiry_instant, sessions, years_between
 from dollarbill_core.values.contracts import Right
 from dollarbill_core.values.provenance import Quotes, fingerprint
+from tests.real_quotes import real_table
 
 DAYS = sessions(date(2014, 1, 2), date(2015, 12, 31))
 LAST = DAYS[-1]
@@ -187,6 +189,25 @@ def test_a_chain_says_what_it_is():
     assert chain.option(0).underlying == "SPX"
     assert chain.expiries[0] > CALM
     assert chain.expiries[-1] <= CALM + timedelta(days=100)
+
+
+def test_index_spreads_are_those_quoted_in_january_2011():
+    """Medians by price of what was bid and asked out of the money, ticks included."""
+    table = real_table("spx_2011", "spx_sample_ivolatility.csv")
+    opened, expired = (
+        np.array([f"{x[6:]}-{x[:2]}-{x[3:5]}" for x in table[name]], dtype="datetime64[D]")
+        for name in ("date", "option_expiration")
+    )
+    days = (expired - opened).astype(int)
+    outside = (table["call/put"] == "C") == (table["strike"] >= table["forward_price"])
+    table = table[outside & (table["bid"] > 0) & (days >= 4) & (days <= 105)]
+    mid, half = (table["bid"] + table["ask"]) / 2, (table["ask"] - table["bid"]) / 2
+
+    for low, high in pairwise([0.2, 0.5, 1, 2, 3, 5, 8, 12, 20, 30]):
+        rows = (mid > low) & (mid <= high)
+        rounding = 0.025 if high <= 3 else 0.05
+        model = np.interp(mid[rows], *INDEX_WIDTHS) + rounding
+        assert np.median(model) == pytest.approx(np.median(half[rows]), rel=0.2), (low, high)
 
 
 def test_a_rescaled_underlying_has_the_same_vols_at_another_price():

@@ -8,7 +8,12 @@ import numpy as np
 import pytest
 
 from dollarbill_core.market.carry import policy_rates
-from dollarbill_core.market.volatility import at_the_money_vol, realised_vol, vix
+from dollarbill_core.market.volatility import (
+    at_the_money_vol,
+    parity_forward,
+    realised_vol,
+    vix,
+)
 from dollarbill_core.sources import sample
 from dollarbill_core.sources.sample import (
     DEFAULT_PREMIUM,
@@ -99,6 +104,17 @@ def test_spx_is_cash_settled_european_and_settles_on_the_close():
     assert option.settlement is Settlement.CASH
     assert option.is_european
     assert not option.is_am_settled
+
+
+def test_the_index_pays_the_yield_it_states():
+    chains = sample_chains(["SPX"], START, END)
+    part = chains.days["SPX"].chain(DAY).expiring(date(2016, 9, 16))
+    years, rate = 84 / 365, policy_rates(DAY).flat
+
+    forward = parity_forward(part, years, rate)
+
+    assert "The index pays dividends at 1.9% a year." in chains.provenance.assumptions
+    assert forward / part.spot == pytest.approx(np.exp((rate - 0.019) * years), abs=1e-4)
 
 
 @pytest.mark.parametrize("symbol", ["AAPL", "XOM"])

@@ -1,6 +1,7 @@
 """The modelled surface: no free lunch in it, whatever the level, and anchored where it says."""
 
 import math
+from datetime import date
 
 import numpy as np
 import pytest
@@ -8,7 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dollarbill_core.market.surface import INDEX_SHAPE, STOCK_SHAPE, Shape
-from dollarbill_core.market.volatility import THIRTY_DAYS
+from dollarbill_core.market.volatility import THIRTY_DAYS, parity_forward
+from dollarbill_core.pricing.implied_vol import implied_vol
+from dollarbill_core.values.calendars import expiry_instant, years_between
+from tests.real_quotes import real_table, spx_chain
 
 SHAPES = [pytest.param(INDEX_SHAPE, id="index"), pytest.param(STOCK_SHAPE, id="stock")]
 levels = st.floats(0.04, 1.5)
@@ -92,3 +96,59 @@ def test_puts_cost_more_than_calls_and_the_index_is_skewed_more():
 def test_refuses_a_shape_that_allows_arbitrage(skew, curvature, reversion, message):
     with pytest.raises(ValueError, match=message):
         Shape(skew, curvature, reversion)
+
+
+# Real quotes: SPX, first week of 2011.
+
+WEEK = [date(2011, 1, day) for day in range(3, 8)]
+
+
+@pytest.fixture(scope="module")
+def smiles():
+    """Per day and expiry of 10 to 105 days: day, years, log moneyness and vol of the mids."""
+    return [smile for day in WEEK for smile in quoted_smiles(day)]
+
+
+def quoted_smiles(day: date):
+    chain, rate = spx_chain(day), 0.002
+    for expiry in chain.expiries:
+        if not 10 <= chain.days_to_expiry(expiry) <= 105:
+            continue
+        part = chain.expiring(expiry)
+        years = years_between(chain.as_of, expiry_instant(part.option(0)))
+        forward = parity_forward(part, years, rate)
+        outside = part.sound.where(part.sound.right * (part.sound.strike - forward) >= 0)
+        spot = forward * math.exp(-rate * years)
+        vols = implied_vol(outside.right, outside.mid, spot, outside.strike, years, rate)
+        order = np.argsort(outside.strike)
+        yield day, years, np.log(outside.strike / forward)[order], vols[order]
+
+
+def root_mean_square(values) -> float:
+    return float(np.sqrt(np.mean(np.square(values))))
+
+
+def test_the_index_smile_is_the_one_quoted_in_january_2011(smiles):
+    errors = []
+    for _, years, k, vols in smiles:
+        theta = np.interp(0.0, k, vols) ** 2 * years
+        near = (k > -4 * math.sqrt(theta)) & (k < 2.5 * math.sqrt(theta))
+        model = np.sqrt(INDEX_SHAPE.total_variance(k[near], theta) / years)
+        errors.append(root_mean_square(model - vols[near]))
+
+    assert len(errors) == 25
+    assert root_mean_square(errors) < 0.0080
+
+
+def test_the_term_structure_is_the_one_quoted_in_january_2011(smiles):
+    vix = real_table("vix", "vix-daily.csv").set_index("DATE")["CLOSE"] / 100
+    errors = []
+    for day in WEEK:
+        terms = np.array([(t, np.interp(0.0, k, v)) for d, t, k, v in smiles if d == day])
+        years, vols = terms[np.argsort(terms[:, 0])].T
+        level = math.sqrt(np.interp(THIRTY_DAYS, years, vols**2 * years) / THIRTY_DAYS)
+        mean = float(((0.87 * vix[: day.isoformat()].iloc[-252:]) ** 2).mean())
+        model = np.sqrt(INDEX_SHAPE.variance_to(years, level, mean) / years)
+        errors.append(root_mean_square(model - vols))
+
+    assert root_mean_square(errors) < 0.0035

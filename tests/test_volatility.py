@@ -21,10 +21,10 @@ from dollarbill_core.market.volatility import (
     vix,
 )
 from dollarbill_core.pricing import black_scholes
-from dollarbill_core.sources.settings import load_settings
 from dollarbill_core.values.calendars import close_instant, expiry_instant, years_between
 from dollarbill_core.values.contracts import Option, Right
 from dollarbill_core.values.provenance import Quotes
+from tests.real_quotes import spx_chain
 
 DAY = date(2018, 5, 1)
 NEAR, FAR = date(2018, 5, 25), date(2018, 6, 8)  # 24 and 38 days
@@ -286,49 +286,16 @@ def test_with_all_expiries_short_the_last_two_are_extended():
 OFFICIAL_VIX = {3: 17.61, 4: 17.38, 5: 17.02, 6: 17.40, 7: 17.14}
 
 
-@pytest.fixture(scope="module")
-def spx_2011():
-    import pandas as pd
-
-    file = load_settings().test_data / "spx_2011" / "spx_sample_ivolatility.csv"
-    if not file.is_file():
-        pytest.skip(f"no real quotes at {file}; DOLLARBILL_TEST_DATA names another folder")
-    return pd.read_csv(file)
-
-
-def vendor_chain(table, day: date) -> Chain:
-    """The vendor's rows of a day; SPX settles in the morning, its other roots at the close."""
-    rows = table[table["date"] == f"{day:%m/%d/%Y}"]
-    names = rows["option_symbol"].str[:6].str.strip().to_numpy()
-    count = len(rows)
-    months = rows["option_expiration"].to_numpy()
-    return Chain(
-        symbol="SPX",
-        as_of=close_instant(day),
-        spot=float(rows["stock_price_close"].iloc[0]),
-        quotes=Quotes.QUOTED,
-        roots=("SPX", "SPXW"),
-        root=(names != "SPX").astype(np.int8),
-        expiry=np.array([f"{x[6:]}-{x[:2]}-{x[3:5]}" for x in months], dtype="datetime64[D]"),
-        right=np.where(rows["call/put"] == "C", 1, -1).astype(np.int8),
-        strike=rows["strike"].to_numpy(float),
-        bid=rows["bid"].to_numpy(float),
-        ask=rows["ask"].to_numpy(float),
-        vol=rows["iv"].to_numpy(float),
-        delta=np.zeros(count),
-    )
-
-
 @pytest.mark.parametrize("number", OFFICIAL_VIX)
-def test_vix_of_real_chains_is_the_official_one(spx_2011, number):
-    chain = vendor_chain(spx_2011, date(2011, 1, number))
+def test_vix_of_real_chains_is_the_official_one(number):
+    chain = spx_chain(date(2011, 1, number))
 
     assert vix(chain, Rates(0.002)) == pytest.approx(OFFICIAL_VIX[number], abs=0.05)
 
 
 @pytest.mark.parametrize("number", OFFICIAL_VIX)
-def test_real_at_the_money_vol_lies_two_points_below(spx_2011, number):
-    chain = vendor_chain(spx_2011, date(2011, 1, number))
+def test_real_at_the_money_vol_lies_two_points_below(number):
+    chain = spx_chain(date(2011, 1, number))
 
     gap = OFFICIAL_VIX[number] - 100 * at_the_money_vol(chain, Rates(0.002))
 

@@ -76,6 +76,7 @@ PENNY_START = date(2010, 8, 2)
 FIRST_PENNY_CLASSES = dict.fromkeys(("AMD", "GE", "MSFT"), date(2007, 1, 26))
 
 
+@lru_cache(maxsize=4096)
 def index_expiries(day: date) -> tuple[date, ...]:
     """SPX expiries listed after ``day``: monthlies, and the Friday weeklies of that year.
 
@@ -90,6 +91,7 @@ def index_expiries(day: date) -> tuple[date, ...]:
     return tuple(sorted({*monthlies, *weeklies}))
 
 
+@lru_cache(maxsize=4096)
 def stock_expiries(day: date) -> tuple[date, ...]:
     """Stock expiries listed after ``day``: two near months and the quarterly cycle's next.
 
