@@ -141,7 +141,8 @@ def _risk_figures(result: Result) -> tuple[Figure, ...]:
     monthly = monthly_returns(result.equity)
     peak = max(result.lines, key=lambda line: line.maintenance / max(line.nav, Decimal(1)))
     share = float(peak.maintenance / peak.nav) if peak.nav > 0 else float("inf")
-    calls = f"{result.margin_calls} margin calls" if result.margin_calls else "no margin call"
+    count = result.margin_calls
+    calls = f"{count or 'no'} margin call{'s' * (count > 1)}"
     worst = f"{monthly.min():+.2%}".replace("-", "−")
     return (
         Figure("worst-month", "Worst month, net", worst, f"{monthly.idxmin():%B %Y}"),

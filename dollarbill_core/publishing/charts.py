@@ -64,6 +64,15 @@ def dressed(figure: go.Figure, title: str, alt: str, height: int = 380) -> go.Fi
     return figure
 
 
+def whole_dollars(amount: float | Decimal) -> str:
+    """Dollars in words of a picture, the sign in front.
+
+    >>> whole_dollars(-1234.5), whole_dollars(Decimal(20))
+    ('−$1,234', '$20')
+    """
+    return f"{'−' if round(amount) < 0 else ''}${abs(amount):,.0f}"
+
+
 def full(colour: str, width: float = 2) -> dict[str, Any]:
     """A full line."""
     return {"color": colour, "width": width}
@@ -142,7 +151,7 @@ def equity_figure(
     fall = worst_drawdown(grown.net)
     alt = (
         f"{label + ': ' if label else ''}NAV from {days[0]} to {days[-1]}: ends at "
-        f"${nav[-1]:,.0f} net of fees, ${gross[-1]:,.0f} gross; deepest fall "
+        f"{whole_dollars(nav[-1])} net of fees, {whole_dollars(gross[-1])} gross; deepest fall "
         f"{fall if fall else 'none'}; margin peaks at {max(margin):.1f} % of NAV."
     )
     return dressed(drawn, "NAV, its falls and its margin", alt, height=600)
@@ -165,11 +174,16 @@ def _percent_of_nav(line: NavLine) -> float:
 def margin_figure(lines: Sequence[NavLine]) -> go.Figure:
     """Maintenance requirement and NAV at each close, dollars, with the margin calls marked."""
     days, called = [line.day for line in lines], [line for line in lines if line.free < 0]
-    required = [float(line.maintenance) for line in lines]
     drawn = go.Figure()
     nav = [float(line.nav) for line in lines]
     drawn.add_scatter(x=days, y=nav, name="NAV", line=full(BLUE))
-    drawn.add_scatter(x=days, y=required, name="required", line=full(VERMILION), fill="tozeroy")
+    drawn.add_scatter(
+        x=days,
+        y=[float(line.maintenance) for line in lines],
+        name="required",
+        line=full(VERMILION),
+        fill="tozeroy",
+    )
     drawn.add_scatter(
         x=[line.day for line in called],
         y=[float(line.maintenance) for line in called],
@@ -178,10 +192,10 @@ def margin_figure(lines: Sequence[NavLine]) -> go.Figure:
         marker={"symbol": "x", "size": 9, "color": BLACK},
     )
     peak = max(lines, key=lambda line: line.maintenance)
-    calls = f"{len(called)} closes with a margin call" if called else "no margin call"
-    alt = (
-        f"Margin peaks at ${peak.maintenance:,.0f} on {peak.day} of ${peak.nav:,.0f}; {calls}."
-    )
+    count = f"{len(called)} close{'s' * (len(called) > 1)}"
+    calls = f"{count} with a margin call" if called else "no margin call"
+    required, of_nav = whole_dollars(peak.maintenance), whole_dollars(peak.nav)
+    alt = f"Margin peaks at {required} on {peak.day}, with a NAV of {of_nav}; {calls}."
     drawn.update_yaxes(title_text="$", rangemode="tozero")
     return dressed(drawn, "Margin required, and what carries it", alt)
 
@@ -214,8 +228,8 @@ def premium_figure(
     told = f"; the chains assume {100 * assumed:+.1f}" if assumed is not None else ""
     alt = (
         f"{label + ': ' if label else ''}Net profit over volatility premium breaks even at "
-        f"{break_even}{told}; it is ${profits[0]:,.0f} at {premiums[0]:+.1f} and "
-        f"${profits[-1]:,.0f} at {premiums[-1]:+.1f}."
+        f"{break_even}{told}; it is {whole_dollars(profits[0])} at {premiums[0]:+.1f} and "
+        f"{whole_dollars(profits[-1])} at {premiums[-1]:+.1f}."
     )
     drawn.update_xaxes(title_text="premium, vol points over realised vol")
     drawn.update_yaxes(title_text="net profit, $")
@@ -248,8 +262,9 @@ def _trades_alt(trades: Sequence[ClosedTrade]) -> str:
     worst = min(trades, key=lambda trade: trade.profit)
     best = max(trades, key=lambda trade: trade.profit)
     return (
-        f"{len(trades)} closed trades, {won} with a profit; best ${best.profit:,.0f} "
-        f"({best.closed}), worst ${worst.profit:,.0f} ({worst.closed}, {worst.reason})."
+        f"{len(trades)} closed trades, {won} with a profit; best {whole_dollars(best.profit)} "
+        f"({best.closed}), worst {whole_dollars(worst.profit)} "
+        f"({worst.closed}, {worst.reason})."
     )
 
 
@@ -265,7 +280,7 @@ def exit_reasons_figure(trades: Sequence[ClosedTrade]) -> go.Figure:
         marker={"color": [_OF_REASON[reason][0] for reason in groups]}, showlegend=False,
     )  # fmt: skip
     drawn.update_xaxes(title_text="net profit, $")
-    told = [f"{n} {c} ${s:,.0f}" for n, c, s in zip(names, counts, sums, strict=True)]
+    told = [f"{n} {c} {whole_dollars(s)}" for n, c, s in zip(names, counts, sums, strict=True)]
     alt = "Profit by exit: " + ("; ".join(told) or "no trade was closed") + "."
     return dressed(drawn, "What each exit rule earned", alt, height=140 + 50 * len(groups))
 

@@ -22,6 +22,7 @@ from dollarbill_core.publishing.charts import (
     dashed,
     dressed,
     full,
+    whole_dollars,
 )
 from dollarbill_core.values.contracts import Right
 
@@ -135,11 +136,12 @@ def _payoff_alt(
     down, up = _edges_told(x, expiry)
     beyond = [text.replace("<br>", " ") for text in (down, up) if text]
     return (
-        f"Profit at expiry peaks at ${expiry.max():,.0f} and is ${expiry[0]:,.0f} at "
-        f"{x[0]:,.0f} and ${expiry[-1]:,.0f} at {x[-1]:,.0f}"
+        f"Profit at expiry peaks at {whole_dollars(expiry.max())} and is "
+        f"{whole_dollars(expiry[0])} at {x[0]:,.0f} and {whole_dollars(expiry[-1])} at "
+        f"{x[-1]:,.0f}"
         f"{'; beyond, ' + ' and '.join(beyond) if beyond else ''}; "
         f"break-even at {crossings or 'no price'}; today at the spot of {spot:,.2f} it is "
-        f"${at_spot:,.0f}."
+        f"{whole_dollars(at_spot)}."
     )
 
 
@@ -163,9 +165,10 @@ def heat_figure(
     drawn.update_yaxes(title_text="spot, $")
     best, worst = np.unravel_index(z.argmax(), z.shape), np.unravel_index(z.argmin(), z.shape)
     alt = (
-        f"Profit by date and spot: most ${z[best]:,.0f} at {y[best[0]]:,.0f} on {x[best[1]]}, "
-        f"least ${z[worst]:,.0f} at {y[worst[0]]:,.0f} on {x[worst[1]]}; the spot is "
-        f"{spot:,.2f}; colours are full at ${most:,.0f} either way."
+        f"Profit by date and spot: most {whole_dollars(z[best])} at {y[best[0]]:,.0f} on "
+        f"{x[best[1]]}, least {whole_dollars(z[worst])} at {y[worst[0]]:,.0f} on "
+        f"{x[worst[1]]}; the spot is "
+        f"{spot:,.2f}; colours are full at {whole_dollars(most)} either way."
     )
     return dressed(drawn, "Where and when it earns", alt, height=440)
 

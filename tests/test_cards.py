@@ -1,0 +1,94 @@
+"""The answer on the first screen: the result's own figures, the break-even premium first."""
+
+import re
+from dataclasses import replace
+from decimal import Decimal as D
+
+import pytest
+
+from dollarbill_core.publishing.cards import Card, Figure, headline, signed_dollars
+from dollarbill_core.results.backtest import BreakEven, backtest
+from dollarbill_core.results.performance import monthly_returns
+from dollarbill_core.values.provenance import Quotes
+from tests.market_builder import three_symbols, weekly_strangles
+
+RESULT = backtest(three_symbols(), weekly_strangles(), D(200_000))
+FOUND = BreakEven(0.019, ((0.0, D("-40000")), (0.04, D("50000"))))
+CARD = headline(RESULT, FOUND, 0.013)
+KEYS = [figure.key for figure in CARD.figures]
+
+
+def value(card: Card, key: str) -> str:
+    return next(figure.value for figure in card.figures if figure.key == key)
+
+
+def quoted():
+    return replace(RESULT, provenance=replace(RESULT.provenance, quotes=Quotes.QUOTED))
+
+
+def test_on_modelled_chains_the_break_even_premium_leads():
+    assert KEYS[:3] == ["break-even", "net-profit", "net-profit-at-zero"]
+    assert value(CARD, "break-even") == "+1.9 vol points"
+    assert value(CARD, "net-profit-at-zero") == "−$40,000.00"
+
+
+def test_modelled_chains_without_a_break_even_premium_have_no_headline():
+    with pytest.raises(ValueError, match="leads with its break-even premium"):
+        headline(RESULT)
+
+
+def test_quoted_chains_need_none():
+    card = headline(quoted())
+
+    assert card.figures[0].key == "net-profit"
+    assert card.label == "BACKTEST · QUOTED"
+
+
+def test_the_figures_are_the_results():
+    monthly = monthly_returns(RESULT.equity)
+    peak = max(float(line.maintenance / line.nav) for line in RESULT.lines)
+
+    assert value(CARD, "net-profit") == signed_dollars(RESULT.net_profit)
+    assert f"gross {signed_dollars(RESULT.gross_profit)}" in repr(CARD)
+    assert value(CARD, "worst-month") == f"{monthly.min():+.2%}".replace("-", "−")
+    assert value(CARD, "peak-margin") == f"{peak:.1%} of NAV"
+    assert value(CARD, "period") == "2026-03-02 to 2026-04-13"
+    assert "premium +1.3" in repr(CARD)
+
+
+def test_a_clean_replay_is_complete_and_a_broken_one_says_so():
+    wrong = replace(RESULT.lines[-1], cash=RESULT.lines[-1].cash + 1)
+
+    broken = headline(replace(RESULT, lines=(*RESULT.lines[:-1], wrong)), FOUND)
+
+    assert CARD.status == "complete"
+    assert broken.status == "2 differences in the replay"
+
+
+def test_margin_calls_are_counted():
+    short = replace(RESULT.lines[3], free=D(-1))
+
+    card = headline(replace(RESULT, lines=(*RESULT.lines[:3], short, *RESULT.lines[4:])), FOUND)
+
+    assert "no margin call" in repr(CARD)
+    assert "1 margin call)" in repr(card)
+
+
+def test_html_and_text_carry_the_same_words():
+    html = CARD._repr_html_()
+
+    found = dict(re.findall(r'data-figure="([\w-]+)"[^>]*>([^<]*)<', html))
+    assert found == {
+        "label": CARD.label,
+        "status": CARD.status,
+        **{figure.key: figure.value for figure in CARD.figures},
+    }
+    assert all(figure.value in repr(CARD) for figure in CARD.figures)
+
+
+def test_words_cannot_become_markup():
+    html = Card((Figure("k", "a & b", "<1>", '"x"'),), "<label>")._repr_html_()
+
+    assert "<1>" not in html
+    assert "a &amp; b" in html
+    assert "&lt;label&gt;" in html
