@@ -149,6 +149,7 @@ def test_an_order_ends_once(ledger, run, start, end):
     ledger.decide(run, DECISION, [(order(), SNAPSHOT)])
     if start:
         ledger.move(run, "db-1", start)
+    assert ledger.orders()[0].ended_in is None
     ledger.move(run, "db-1", end, "because")
     ledger.move(run, "db-1", end, "again")
 

@@ -164,10 +164,11 @@ def test_the_same_sessions_twice_change_nothing(tmp_path):
 
 
 def test_a_rehearsal_in_two_parts_is_one_rehearsal(tmp_path, rehearsal):
-    rehearse(CHAINS, DAYS[:11], STRATEGY, HOUSE, CAPITAL, ledger_path=files(tmp_path))
-    both = rehearse(CHAINS, DAYS, STRATEGY, HOUSE, CAPITAL, ledger_path=files(tmp_path))
+    for part in (DAYS[:6], DAYS[:17]):  # a profit target and an exit lie in the second
+        both = rehearse(CHAINS, part, STRATEGY, HOUSE, CAPITAL, ledger_path=files(tmp_path))
 
-    assert both.result == rehearsal.result
+    assert both.result.lines == rehearsal.result.lines[:17]
+    assert both.result.events == rehearsal.result.events[: len(both.result.events)]
 
 
 def test_nothing_is_written_when_the_market_is_closed():
@@ -337,7 +338,7 @@ def test_a_crash_anywhere_and_a_second_run_end_as_if_nothing_had_happened(
 
 def test_two_crashes_in_a_row_do_no_harm_either(before_the_busy_day, undisturbed, tmp_path):
     expected, places = undisturbed
-    for pair in np.random.default_rng(11).integers(1, places + 1, (8, 2)).tolist():
+    for pair in np.random.default_rng(11).integers(1, places + 1, (6, 2)).tolist():
         folder = tmp_path / "-".join(map(str, pair))
         shutil.copytree(before_the_busy_day, folder)
         attempt(folder, Fuse(pair[0]))
