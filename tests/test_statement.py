@@ -90,6 +90,15 @@ def test_the_first_screens_figures_are_the_records():
     }
 
 
+def test_net_and_gross_returns_stand_beneath_their_dollars():
+    month = STATEMENT.periods[0]
+    net, gross = (f"a return of {percent(value)}" for value in (month.net, month.gross))
+
+    assert net != gross
+    assert re.search(rf"\(\$251.48\)</dd><dd class=\"more\">{re.escape(net)}</dd>", PAGE)
+    assert re.search(rf"\(\$247.66\)</dd><dd class=\"more\">{re.escape(gross)}</dd>", PAGE)
+
+
 def test_the_label_comes_before_everything_else():
     body = PAGE[PAGE.index("<body>") :]
 
@@ -132,7 +141,7 @@ def test_a_short_record_is_not_annualised():
 def test_trades_positions_and_assignments_are_told():
     words = text()
 
-    assert "XYZ-1" in words
+    assert "SELL PUT 1 XYZ 2026-02-20 100 PUT" in words
     assert "delivered stock sold, assigned" in words
     assert "($401.70)" in words
     assert "SELL PUT 2" in words

@@ -295,7 +295,8 @@ def _activity_column(done: Activity, margin: MarginUse) -> dict[str, str]:
         "Why they ended": "\n".join(f"{n} {reason}" for reason, n in done.exits) or "none did",
         "Premium received": dollars(done.premium_sold),
         "Paid back": dollars(done.paid_back),
-        "Win rate": f"{done.wins} of {count}" + (f", {done.wins / count:.0%}" if count else ""),
+        "Win rate": f"{done.wins} of {count}"
+        + (f", {percent(done.wins / count, 0)}" if count else ""),
         "Payoff ratio (average win / loss)": _number(done.payoff_ratio),
         "Worst trade": _worst(done.worst),
         "Contracts assigned": str(done.assignments),
