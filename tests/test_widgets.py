@@ -7,7 +7,13 @@ import numpy as np
 import pytest
 
 from dollarbill_core.publishing import widgets
-from dollarbill_core.publishing.widgets import Curves, Slider, is_live, payoff_explorer
+from dollarbill_core.publishing.widgets import (
+    Curves,
+    Slider,
+    as_parameters,
+    is_live,
+    payoff_explorer,
+)
 from dollarbill_core.runs import records
 
 SPOTS = np.linspace(50.0, 150.0, 101)
@@ -98,7 +104,7 @@ def test_a_slider_redraws_the_picture_when_it_is_let_go(monkeypatch):
     assert len(drawn) == 2
     before, after = (json.loads(figure.to_json())["data"] for figure in drawn)
     assert before != after
-    assert command.value == "<code>-p vol 0.25 -p days_later 0</code>"
+    assert command.value == "<code>-p vol=0.25 -p days_later=0</code>"
 
 
 def test_a_figure_says_what_it_draws():

@@ -18,11 +18,11 @@ _BOX = (
 )
 _LABEL = "font-weight:600;font-size:.8rem;letter-spacing:.04em"
 _GRID = (
-    "display:grid;grid-template-columns:repeat(auto-fit,minmax(10rem,1fr));"
-    "gap:.5rem 1rem;margin:.5rem 0 0"
+    "display:grid;grid-template-columns:repeat(auto-fit,minmax(8.2rem,1fr));"
+    "gap:.4rem .8rem;margin:.4rem 0 0"
 )
 _SOFT = "font-size:.8rem;line-height:1.35;margin:0;opacity:.8"
-_VALUE = "font-size:1.15rem;line-height:1.3;margin:0"
+_VALUE = "font-size:1.1rem;line-height:1.25;margin:0"
 
 
 @dataclass(frozen=True, slots=True)
