@@ -104,7 +104,8 @@ def test_a_slider_redraws_the_picture_when_it_is_let_go(monkeypatch):
     assert len(drawn) == 2
     before, after = (json.loads(figure.to_json())["data"] for figure in drawn)
     assert before != after
-    assert command.value == "<code>-p vol=0.25 -p days_later=0</code>"
+    values = {"vol": 0.25, "days_later": 0.0}
+    assert command.value == f"<code>{as_parameters(values)}</code>"
 
 
 def test_a_figure_says_what_it_draws():
