@@ -118,6 +118,7 @@ def test_a_missing_quote_is_marked_at_the_worse_and_never_traded():
 
     held = [m for line in result.lines for m in line.marks if m.modelled]
     assert result.modelled_marks == len(held) > 0
+    assert 0 < result.blind_closes <= len(result.lines)
     closings = {e.reason for e in result.events if isinstance(e, Fill)} - {Reason.ENTRY}
     assert closings <= {Reason.DELIVERED_STOCK}
     assert result.pessimistic_profit <= result.net_profit

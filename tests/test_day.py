@@ -4,7 +4,13 @@ from datetime import date
 from decimal import Decimal as D
 
 from dollarbill_core.rules.limits import Breaker
-from dollarbill_core.strategies.day import decisions, last_quotes_after, market_events
+from dollarbill_core.strategies.day import (
+    breaker_from,
+    decisions,
+    house_from,
+    last_quotes_after,
+    market_events,
+)
 from dollarbill_core.values.book import Book, Dividend, Expiry, Fill, Position
 from dollarbill_core.values.calendars import close_instant, next_session
 from dollarbill_core.values.contracts import Option, Right, Stock
@@ -135,3 +141,11 @@ def test_expiry_of_cash_settled_options_leaves_no_stock():
 
     assert isinstance(decided.settled[0], Expiry)
     assert decided.settled[0].cash < -10_000
+
+
+def test_a_notebooks_parameters_describe_the_house():
+    house = house_from({"margin_use": 0.5, "fill_fraction": 0.25})
+
+    assert (house.limits.margin_use, house.fills.crossing) == (D("0.5"), D("0.25"))
+    assert house_from({}).limits.margin_use == 1
+    assert breaker_from({"reduce_at": 0.08, "halt_at": 0.12}) == Breaker(D("0.08"), D("0.12"))

@@ -9,7 +9,11 @@ import pytest
 
 from dollarbill_core.market.view import History, View
 from dollarbill_core.rules.accounts import REG_T
-from dollarbill_core.strategies.short_premium import ShortPremium, strategy_sentence
+from dollarbill_core.strategies.short_premium import (
+    ShortPremium,
+    strategy_from,
+    strategy_sentence,
+)
 from dollarbill_core.strategies.structures import Structure
 from dollarbill_core.values.book import Assignment, Book, Fill
 from dollarbill_core.values.calendars import close_instant, sessions
@@ -193,3 +197,10 @@ class TestIdentity:
             "1 short strangle on AAA: 16% put and 16% call delta, 45 days, "
             "out at 50% of the credit, a loss of 2 credits or 21 days"
         )
+
+
+def test_a_notebooks_parameters_describe_it():
+    told = {"symbols": "AAA", "target_dte": 45, "exit_dte": 21, "capital": 1.0, "delta": 0.25}
+
+    assert strategy_from(told) == replace(STRATEGY, put_delta=0.25, call_delta=0.25)
+    assert strategy_from({"symbol": "AAA", "target_dte": 45, "exit_dte": 21}) == STRATEGY

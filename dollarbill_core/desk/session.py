@@ -35,7 +35,7 @@ from dollarbill_core.desk.tables import (
     Snapshot,
     StoredOrder,
 )
-from dollarbill_core.market.chains import Quote
+from dollarbill_core.market.chains import NoChains, Quote
 from dollarbill_core.market.view import Chains, View
 from dollarbill_core.results.backtest import Progress, Result, nav_line
 from dollarbill_core.results.nav import NavLine, reconciliation
@@ -175,7 +175,7 @@ class _Session:
         assert not decided.settled, "all that was due has been booked by the broker"
         seen = {
             order_from(proposal, desk.strategy.hash, view.now).client_order_id: proposal
-            for proposal in desk.strategy.decide(view, book, desk.house.account)
+            for proposal in decided.proposals
         }
         view_hash = view.hash
         orders = [
@@ -312,7 +312,7 @@ def month_sessions(chains: Chains, month: str) -> tuple[date, ...]:
     days = tuple(day for day in chains.sessions if f"{day:%Y-%m}" == month)
     if not days:
         first, last = chains.sessions[0], chains.sessions[-1]
-        raise ValueError(f"no chains in {month!r}: they run from {first} to {last}")
+        raise NoChains(f"no chains in {month!r}: they run from {first} to {last}")
     return days
 
 

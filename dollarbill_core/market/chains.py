@@ -20,6 +20,10 @@ class NoQuote(ValueError):
     """There is no quote to trade on; the message says why."""
 
 
+class NoChains(ValueError):
+    """The data lacks the symbols or the days asked for; the message says what it has."""
+
+
 @dataclass(frozen=True, slots=True)
 class Quote:
     """The best bid and ask, dollars per share, as somebody quoted or a model made them."""

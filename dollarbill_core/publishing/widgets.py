@@ -11,6 +11,7 @@ import plotly.graph_objects as go
 from numpy.typing import NDArray
 
 from dollarbill_core.publishing.design_charts import payoff_figure
+from dollarbill_core.results.outlook import Outlook
 
 Floats = NDArray[np.float64]
 RUN_FOLDER = "DOLLARBILL_RUN_DIR"  # set by the runner for the kernel that it serves
@@ -195,13 +196,30 @@ def payoff_explorer(
     return Explorer(curves, sliders, label)
 
 
-def as_parameters(values: Mapping[str, float]) -> str:
-    """The values as arguments of ``dollarbill run`` or papermill, to be copied.
+def curves_of(promised: Outlook, spots: Floats) -> Callable[..., Curves]:
+    """The curves of a design as its ``days_forward`` and ``vol_shift`` sliders move."""
 
-    >>> as_parameters({"put_delta": 0.16, "target_dte": 45})
-    '-p put_delta 0.16 -p target_dte 45'
+    def curves(days_forward: float = 0.0, vol_shift: float = 0.0) -> Curves:
+        return Curves(
+            spots,
+            promised.profit_at_expiry(spots),
+            promised.profit(spots, days_forward, vol_shift),
+            promised.break_evens,
+            promised.spot,
+            promised.deviation,
+        )
+
+    return curves
+
+
+def as_parameters(values: Mapping[str, object]) -> str:
+    """The values as arguments of ``dollarbill run``, to be copied.
+
+    >>> as_parameters({"put_delta": 0.16, "target_dte": 45, "symbol": "SPX"})
+    '-p put_delta=0.16 -p target_dte=45 -p symbol=SPX'
     """
-    return " ".join(f"-p {name} {value:g}" for name, value in values.items())
+    texts = (f"{value:g}" if isinstance(value, float) else value for value in values.values())
+    return " ".join(f"-p {name}={text}" for name, text in zip(values, texts, strict=True))
 
 
 def is_live(environment: Mapping[str, str]) -> bool:

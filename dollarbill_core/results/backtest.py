@@ -100,8 +100,13 @@ class Result:
         return sum(mark.modelled for line in self.lines for mark in line.marks)
 
     @property
+    def blind_closes(self) -> int:
+        """Closes at which something held had no sound quote, so that its exit had to wait."""
+        return sum(any(mark.modelled for mark in line.marks) for line in self.lines)
+
+    @property
     def pessimistic_profit(self) -> Decimal:
-        """Net profit with all that is open closed at intrinsic plus the widest spread seen."""
+        """Net profit if what is open were closed at its mark and the widest spread seen."""
         worst = sum((_closed_at_worst(mark, self) for mark in self.lines[-1].marks), Decimal(0))
         return self.lines[-1].cash + worst - self.capital
 

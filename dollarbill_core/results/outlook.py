@@ -172,4 +172,3 @@ def _vol(option: Option, chain: Chain) -> float:
     if row is None or not np.isfinite(chain.vol[row]):
         raise NoQuote(f"{option} has no implied vol on {chain.as_of:%Y-%m-%d}")
     return float(chain.vol[row])
-

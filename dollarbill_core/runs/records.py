@@ -61,6 +61,7 @@ EXIT_OF: Mapping[str, Exit] = {
     "LedgerTooNew": Exit.BAD_INPUT,
     "LedgerLocked": Exit.BAD_INPUT,
     "NotALedger": Exit.BAD_INPUT,
+    "NoChains": Exit.BAD_INPUT,
     "NoQuote": Exit.STALE_DATA,
     "OrderRefused": Exit.BROKER,
     "DuplicateOrder": Exit.BROKER,

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dollarbill_core.market.carry import CashDividend, policy_rates
-from dollarbill_core.market.chains import Chain, ChainDays, Floats
+from dollarbill_core.market.chains import Chain, ChainDays, Floats, NoChains
 from dollarbill_core.market.view import Chains
 from dollarbill_core.market.volatility import at_the_money_vol
 from dollarbill_core.pricing import black_scholes
@@ -139,7 +139,7 @@ def _columns(file: Path, needed: tuple[str, ...]) -> dict[str, NDArray[Any]]:
     import pandas as pd
 
     if not file.is_file():
-        raise ValueError(f"no quotes at {file.parent}: {file.name} is missing")
+        raise NoChains(f"no quotes at {file.parent}: {file.name} is missing")
     table = pd.read_csv(file, dtype=str, keep_default_na=False, skipinitialspace=True)
     missing = [name for name in needed if name not in table.columns]
     if missing:
@@ -268,7 +268,7 @@ def _within(chains: Chains, symbols: Iterable[str], start: date, end: date) -> C
     names = (symbols,) if isinstance(symbols, str) else tuple(dict.fromkeys(symbols))
     missing = [name for name in names if name not in chains.days]
     if missing or not names:
-        raise ValueError(
+        raise NoChains(
             f"{chains.provenance.source} has quotes of {', '.join(chains.symbols)}, "
             f"not of {', '.join(missing) or 'nothing'}"
         )
@@ -284,7 +284,7 @@ def _within(chains: Chains, symbols: Iterable[str], start: date, end: date) -> C
 def _period(days: ChainDays, start: date, end: date) -> ChainDays:
     sessions = tuple(day for day in days.sessions if start <= day <= end)
     if not sessions:
-        raise ValueError(
+        raise NoChains(
             f"no quotes of {days.symbol} from {start} to {end}: "
             f"they run from {days.sessions[0]} to {days.sessions[-1]}"
         )

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dollarbill_core.market.chains import ChainDays, Floats
+from dollarbill_core.market.chains import ChainDays, Floats, NoChains
 from dollarbill_core.market.modelled import (
     INDEX_DIVIDEND_YIELD,
     INDEX_WIDTHS,
@@ -128,7 +128,7 @@ def _checked_symbols(symbols: Iterable[str]) -> tuple[str, ...]:
         if name not in SYMBOLS:
             near = get_close_matches(str(name).upper(), SYMBOLS, n=1)
             hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(SYMBOLS)}"
-            raise ValueError(f"the sample has no {name!r}; {hint}")
+            raise NoChains(f"the sample has no {name!r}; {hint}")
     return names
 
 
@@ -186,13 +186,13 @@ def _places(known: Underlying, start: date, end: date) -> tuple[int, int]:
         raise ValueError(f"the period ends before it starts: {start} to {end}")
     earliest, latest = known.days[_REALISED_SESSIONS], known.days[-1]
     if start < earliest or end > latest:
-        raise ValueError(
+        raise NoChains(
             f"{known.symbol}: chains can be modelled from {earliest} to {latest}, "
             f"asked for {start} to {end}"
         )
     first, stop = bisect_left(known.days, start), bisect_right(known.days, end)
     if first == stop:
-        raise ValueError(f"{known.symbol}: no session from {start} to {end}")
+        raise NoChains(f"{known.symbol}: no session from {start} to {end}")
     return first, stop
 
 

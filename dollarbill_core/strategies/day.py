@@ -3,17 +3,18 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Any
 
 from dollarbill_core.market.chains import NoQuote, Quote
 from dollarbill_core.market.view import View
-from dollarbill_core.rules.accounts import Account
+from dollarbill_core.rules.accounts import REG_T, Account
 from dollarbill_core.rules.assignment import dividends_due, settlement
-from dollarbill_core.rules.costs import Costs, FillModel, executed
+from dollarbill_core.rules.costs import INTERACTIVE_BROKERS, Costs, FillModel, executed
 from dollarbill_core.rules.limits import Breaker, Limits, Refusal, refusal
 from dollarbill_core.strategies.short_premium import Strategy
 from dollarbill_core.values.book import Book, Event
 from dollarbill_core.values.contracts import Option
-from dollarbill_core.values.orders import Order, order_from
+from dollarbill_core.values.orders import Order, Proposal, order_from
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +25,21 @@ class House:
     limits: Limits
     costs: Costs
     fills: FillModel
+
+
+def house_from(parameters: Mapping[str, Any]) -> House:
+    """A Reg T house by a notebook's ``margin_use`` and ``fill_fraction``, where it has them."""
+    return House(
+        account=REG_T,
+        limits=Limits(margin_use=Decimal(str(parameters.get("margin_use", 1)))),
+        costs=INTERACTIVE_BROKERS,
+        fills=FillModel(crossing=Decimal(str(parameters.get("fill_fraction", 1)))),
+    )
+
+
+def breaker_from(parameters: Mapping[str, Any]) -> Breaker:
+    """The circuit breaker of a notebook's ``reduce_at`` and ``halt_at``."""
+    return Breaker(Decimal(str(parameters["reduce_at"])), Decimal(str(parameters["halt_at"])))
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +60,11 @@ class Morning:
 
 @dataclass(frozen=True, slots=True)
 class Decisions:
-    """What was settled, and what is to be sent: orders that passed, orders refused and why."""
+    """What was settled, what the strategy wanted, which orders passed and which did not."""
 
     book: Book
     settled: tuple[Event, ...]
+    proposals: tuple[Proposal, ...]
     orders: tuple[Order, ...]
     refused: tuple[Refusal, ...]
     breaker: Breaker
@@ -83,14 +100,15 @@ def decisions(
     breaker = breaker.after((book.cash + book.total(view.mark)) / units)
     orders: list[Order] = []
     refused: list[Refusal] = []
-    for proposal in strategy.decide(view, book, house.account):
+    proposals = strategy.decide(view, book, house.account)
+    for proposal in proposals:
         order = order_from(proposal, strategy.hash, view.now)
         stopped = refusal(order, book, view, house.account, house.limits, breaker, orders)
         if stopped is None:
             orders.append(order)
         else:
             refused.append(stopped)
-    return Decisions(book, settled, tuple(orders), tuple(refused), breaker)
+    return Decisions(book, settled, proposals, tuple(orders), tuple(refused), breaker)
 
 
 def last_quotes_after(

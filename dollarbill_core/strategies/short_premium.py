@@ -1,10 +1,10 @@
 """Sells puts, calls or strangles by delta and days to expiry, and buys them back by rule."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
 from datetime import date, timedelta
 from decimal import Decimal
-from typing import Protocol
+from typing import Any, Protocol
 
 from dollarbill_core.market.chains import NoQuote
 from dollarbill_core.market.view import View
@@ -189,6 +189,22 @@ def _is_entry_day(day: date, weekday: int) -> bool:
     """
     wanted = day - timedelta(days=(day.weekday() - weekday) % 7)
     return previous_session(day) < wanted and wanted.isocalendar()[:2] == day.isocalendar()[:2]
+
+
+def strategy_from(parameters: Mapping[str, Any]) -> ShortPremium:
+    """The strategy that a notebook's parameters describe; names that are no field are left out.
+
+    ``symbol`` or ``symbols`` is text, separated by commas; ``delta`` is both deltas.
+
+    >>> strategy_from({"symbols": "SPX, KO", "delta": 0.2, "month": "2018-11"}).symbols
+    ('SPX', 'KO')
+    """
+    named = {field.name for field in fields(ShortPremium)}
+    given = {name: value for name, value in parameters.items() if name in named}
+    if "delta" in parameters:
+        given["put_delta"] = given["call_delta"] = parameters["delta"]
+    text = str(parameters.get("symbols", parameters.get("symbol", "")))
+    return ShortPremium(**given | {"symbols": tuple(text.replace(",", " ").split())})
 
 
 def strategy_sentence(strategy: ShortPremium) -> str:

@@ -37,7 +37,7 @@ class Provenance:
     """What stands on the face of every quote set, result and page.
 
     ``warnings`` are the short capital labels (SURVIVORS), ``assumptions`` the sentences that
-    explain what was modelled; both are empty for real quotes.
+    explain what was modelled; for real quotes, what was derived from them.
     """
 
     source: str
