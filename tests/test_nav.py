@@ -231,3 +231,12 @@ def test_a_trade_ends_for_the_reason_of_its_last_event(last, reason):
 
     assert trade.reason is reason
     assert trade.profit == sold.cash + last.cash - 1
+
+
+def test_a_trade_opened_by_hand_is_a_trade():
+    at = [datetime(2026, 2, day, 21, tzinfo=UTC) for day in (2, 3)]
+    sold, bought = Fill(at[0], "t", PUT, -1, D(2)), Fill(at[1], "t", PUT, 1, D(1))
+
+    (trade,) = closed_trades([sold, bought])
+
+    assert (trade.credit, trade.profit, trade.reason) == (D(200), D(100), Reason.MANUAL)

@@ -1,12 +1,12 @@
 """The answer on the first screen: a few figures with their label and status."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from html import escape
 
 from dollarbill_core.desk.reports import SessionReport
 from dollarbill_core.results.backtest import BreakEven, Result
-from dollarbill_core.results.monthly import Statement
+from dollarbill_core.results.monthly import SINCE_INCEPTION, Statement
 from dollarbill_core.results.outlook import Outlook
 from dollarbill_core.results.performance import monthly_returns
 from dollarbill_core.values.contracts import cents
@@ -222,11 +222,15 @@ def statement_card(statement: Statement, break_even: BreakEven | None = None) ->
         f"gross {signed_dollars(moved.gross)}",
     )
     leading = _premium_figures(break_even) if break_even else ()
+    whole = next(each for each in statement.periods if each.name == SINCE_INCEPTION)
+    ever = Figure("net-ever", SINCE_INCEPTION, signed_dollars(whole.net_profit), "net")
+    at_zero = [replace(each, name=f"{SINCE_INCEPTION}, premium 0") for each in leading[1:]]
     opened = moved.opened or statement.growth.net.index[0].date()
     figures = (
         *leading[:1],
         net,
-        *leading[1:],
+        ever,
+        *at_zero,
         Figure(
             "worst-month", "Worst month, net", f"{month[1]:+.2%}".replace("-", "−"), month[0]
         ),

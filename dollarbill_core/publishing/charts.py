@@ -29,6 +29,7 @@ _OF_REASON = {
     Reason.DELIVERED_STOCK: (PURPLE, "triangle-up"),
     Reason.ASSIGNED: (PURPLE, "triangle-down"),
     Reason.HALTED: (ORANGE, "star"),
+    Reason.MANUAL: (GREY, "hexagon"),
 }
 
 

@@ -197,4 +197,3 @@ def breaker_told(breaker: Breaker, values: Iterable[int]) -> str:
         breaker = breaker.after(Decimal(value))
         lines.append(f"{value:>9,} {breaker.state}")
     return "\n".join(lines)
-

@@ -21,6 +21,7 @@ from dollarbill_core.values.provenance import Provenance
 if TYPE_CHECKING:
     import pandas as pd
 
+SINCE_INCEPTION = "Since inception"
 _MONTH = re.compile(r"(\d{4})-(0[1-9]|1[0-2])")
 
 
@@ -230,7 +231,7 @@ def _periods(
     """This month, this year, since the start, and whole years back from the last close."""
     last = len(lines) - 1
     year = next(i for i, line in enumerate(lines) if line.day.year == lines[last].day.year)
-    spans = [("Month to date", first), ("Year to date", year), ("Since inception", 0)]
+    spans = [("Month to date", first), ("Year to date", year), (SINCE_INCEPTION, 0)]
     found = [_period(name, lines, events, grown, start) for name, start in spans]
     return (*found, *(_years_back(count, lines, events, grown) for count in (1, 3, 5)))
 

@@ -105,9 +105,9 @@ def _is_flat(events: Sequence[Event]) -> bool:
 
 
 def _closed(trade: str, events: Sequence[Event]) -> ClosedTrade:
-    opening = [e for e in events if isinstance(e, Fill) and e.reason == Reason.ENTRY]
-    moves = [e for e in events if not isinstance(e, Fee)]
-    last = moves[-1]
+    fills = [event for event in events if isinstance(event, Fill)]
+    opening = [fill for fill in fills if fill.at == fills[0].at]
+    last = [event for event in events if not isinstance(event, Fee)][-1]
     return ClosedTrade(
         id=trade,
         underlying=opening[0].instrument.underlying,
@@ -124,7 +124,7 @@ def _closed(trade: str, events: Sequence[Event]) -> ClosedTrade:
 
 def _reason(last: Event) -> Reason:
     if isinstance(last, Fill):
-        return Reason(last.reason)
+        return Reason(last.reason or Reason.MANUAL)
     return Reason.EXPIRED if isinstance(last, Expiry) else Reason.ASSIGNED
 
 

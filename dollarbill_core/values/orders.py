@@ -27,6 +27,7 @@ class Reason(StrEnum):
     HALTED = "circuit breaker"
     EXPIRED = "expired"
     ASSIGNED = "assigned"
+    MANUAL = "by hand"
 
 
 class OrderState(StrEnum):
