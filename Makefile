@@ -9,6 +9,8 @@ unexport PYTHONDONTWRITEBYTECODE
 STRIPPED_KEYS := metadata.jupytext metadata.language_info metadata.papermill \
 	metadata.widgets cell.metadata.execution cell.metadata.papermill
 
+TWO_AT_A_TIME := -n 2 --dist loadfile
+
 .DEFAULT_GOAL := menu
 .PHONY: menu run test lab tidy lint bench doctor FORCE
 
@@ -27,8 +29,8 @@ run: $(STAMP)  ## run notebooks 00 to 04 and make reports/index.html
 test: export DOLLARBILL_HOME := $(CURDIR)/.state/test
 test: lint  ## lint, types, tests with coverage, and every notebook's checked cells
 	@rm -rf "$(CURDIR)/.state/test"
-	$(PY) -m pytest --cov --cov-report=term
-	$(PY) -m pytest --nbval-lax --nbval-current-env notebooks
+	$(PY) -m pytest $(TWO_AT_A_TIME) --cov --cov-report=term
+	$(PY) -m pytest $(TWO_AT_A_TIME) --nbval-lax --nbval-current-env notebooks
 
 lab: $(STAMP)  ## open the notebooks in JupyterLab
 	@$(PY) -m jupyterlab notebooks

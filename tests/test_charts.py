@@ -123,7 +123,7 @@ def test_reasons_differ_in_shape_as_well_as_colour():
 
     marks = [each.marker.symbol for each in trades_figure(trades).data]
 
-    assert len(set(marks)) == len(marks) == 7
+    assert len(set(marks)) == len(marks) == 8
 
 
 def test_exit_sums_add_up_to_the_trades():
