@@ -27,6 +27,15 @@ class History:
     closes: Floats
     vols: Floats
 
+    def close_on(self, day: date) -> float | None:
+        """Dollars per share at the close of ``day``; None where it is not known."""
+        when = np.datetime64(day, "D")
+        place = int(np.searchsorted(self.days, when))
+        if place == len(self.days) or self.days[place] != when:
+            return None
+        close = float(self.closes[place])
+        return close if close > 0 else None
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class View:
