@@ -1,5 +1,6 @@
 """Fees by date and what fills give up, against published examples."""
 
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal as D
 
@@ -107,6 +108,16 @@ def test_fills_give_up_their_fraction_of_the_half_spread(crossing, sold, bought)
 def test_stock_gives_up_a_cent():
     assert FillModel().price(Leg(Stock("XYZ"), -100), quotes()) == D("99.99")
     assert FillModel().price(Leg(Stock("XYZ"), 100), quotes()) == D("100.01")
+
+
+def test_stock_needs_a_chain_of_the_day_unless_the_view_is_made_by_hand():
+    spots = {"XYZ": D(100), "ABC": D(50)}
+    old = replace(quotes(), spots=spots)
+
+    with pytest.raises(NoQuote, match="no chain of ABC on 2026-11-02"):
+        FillModel().price(Leg(Stock("ABC"), 100), old)
+    assert FillModel().price(Leg(Stock("XYZ"), 100), old) == D("100.01")
+    assert FillModel().price(Leg(Stock("ABC"), 100), View(NOW, spots)) == D("50.01")
 
 
 @pytest.mark.parametrize(

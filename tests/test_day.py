@@ -1,7 +1,10 @@
 """One day's order of events, and that nothing fills where it was decided."""
 
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal as D
+
+import numpy as np
 
 from dollarbill_core.rules.limits import Breaker
 from dollarbill_core.strategies.day import (
@@ -13,8 +16,8 @@ from dollarbill_core.strategies.day import (
 )
 from dollarbill_core.values.book import Book, Dividend, Expiry, Fill, Position
 from dollarbill_core.values.calendars import close_instant, next_session
-from dollarbill_core.values.contracts import Option, Right, Stock
-from dollarbill_core.values.orders import Intent
+from dollarbill_core.values.contracts import Leg, Option, Right, Stock
+from dollarbill_core.values.orders import Intent, Order, Reason
 from tests.market_builder import FIRST_DAY, HOUSE, made_chains, three_symbols, weekly_strangles
 
 CHAINS, STRATEGY = three_symbols(), weekly_strangles()
@@ -103,6 +106,35 @@ def test_an_order_without_a_quote_lapses_with_its_reason():
     assert [each.order.trade for each in morning.unfilled] == ["AAA-20260302"]
     assert "is not quoted" in morning.unfilled[0].why
     assert {e.trade for e in morning.events} == {"BBB-20260302", "SPX-20260302"}
+
+
+def test_a_day_without_one_underlying_stops_neither_it_nor_the_others():
+    """AAA is not quoted on its second day: its orders wait, its holdings keep a mark."""
+    day = next_session(FIRST_DAY)
+    days = dict(CHAINS.days)
+    days["AAA"] = replace(
+        days["AAA"],
+        sessions=tuple(x for x in days["AAA"].sessions if x != day),
+        days=days["AAA"].days[[0, *range(2, len(days["AAA"].days))]],
+        closes=np.delete(days["AAA"].closes, 1),
+        vols=np.delete(days["AAA"].vols, 1),
+    )
+    seen, first = replace(CHAINS, days=days).view(day), CHAINS.view(FIRST_DAY)
+    option = first.chain("AAA").option(0)
+    book = Book(D(1_000_000), (Position(option, -1), Position(Stock("AAA"), 100)))
+    shares = Order(
+        "id", "t", (Leg(Stock("AAA"), -100),), Intent.CLOSE, Reason.ENTRY, first.now, None
+    )
+
+    morning = market_events((*day_one()[1].orders, shares), book, seen, HOUSE)
+    decided = decisions(book.after_all(morning.events), seen, STRATEGY, HOUSE, Breaker(), D(1))
+
+    assert [each.order.trade for each in morning.unfilled] == ["AAA-20260302", "t"]
+    assert all("no chain of AAA" in each.why for each in morning.unfilled)
+    assert {e.trade for e in morning.events} == {"BBB-20260302", "SPX-20260302"}
+    assert seen.mark(Stock("AAA")) == first.spot("AAA")
+    assert seen.mark(option) == option.intrinsic(first.spot("AAA"))
+    assert decided.settled == ()
 
 
 def test_the_last_sound_quote_is_kept_until_a_new_one_comes():

@@ -104,6 +104,24 @@ def test_a_held_option_is_marked_at_the_worse_of_model_and_last_ask(last_ask, si
     assert mark >= D(last_ask)
 
 
+@pytest.mark.parametrize(
+    "chains",
+    [
+        pytest.param({"ABC": chain(symbol="ABC")}, id="no chain today"),
+        pytest.param({"XYZ": chain(rows=ROWS[1:4])}, id="a chain without a vol"),
+    ],
+)
+def test_with_nothing_to_model_from_intrinsic_value_or_the_last_ask_is_the_mark(chains):
+    held, lost = put("103"), put("97")
+    seen = view(chains=chains, last_quotes={held: Quote(D("3.5"), D("3.75"))})
+
+    assert seen.mark(held) == D("3.75")
+    assert replace(seen, spots={"XYZ": D("99")}).mark(held) == D("4")
+    assert replace(seen, last_quotes={}).mark(held) == D("3")
+    assert seen.mark(lost) == 0
+    assert seen.is_modelled(held)
+
+
 def test_the_model_knows_the_dividend_yield():
     paying = view(dividend_yields={"XYZ": 0.04})
 
@@ -141,9 +159,12 @@ def test_an_expired_option_is_worth_its_intrinsic_value():
         pytest.param(lambda v: v.chain("ABC"), "no chain of ABC", id="no chain"),
         pytest.param(lambda v: v.iv_rank("XYZ"), "no history of XYZ", id="no history"),
         pytest.param(
-            lambda v: replace(v, chains={"XYZ": chain(rows=ROWS[1:4])}).mark(put("90")),
-            "no implied vol to model one from",
-            id="nothing to model from",
+            lambda v: replace(v, chains={}).mark(put("90")), "no chain of XYZ", id="by hand"
+        ),
+        pytest.param(
+            lambda v: replace(v, spots={}, chains={"ABC": chain(symbol="ABC")}).mark(put("90")),
+            "no price of XYZ",
+            id="no price to take the intrinsic value at",
         ),
     ],
 )
@@ -263,9 +284,66 @@ def test_history_is_no_longer_than_a_year_and_a_start():
     assert seen.history["XYZ"].days[-1] == np.datetime64(DAY)
 
 
-def test_a_symbol_without_a_chain_today_is_not_in_the_view():
+def test_a_symbol_that_never_closed_nor_has_a_chain_is_not_in_the_view():
     assert chains().view(DAY).spots.keys() == {"XYZ"}
     assert chains().view(DAYS[-1]).spots.keys() == {"XYZ", "ABC"}
+
+
+def with_gap(known_days: tuple[date, ...]) -> Chains:
+    """XYZ on all days; GAP has no chain on DAY, and closes of 200, 201, ... on known days."""
+    whole = chains()
+    gap = ChainDays(
+        "GAP",
+        tuple(day for day in DAYS[5:] if day != DAY),
+        lambda day: chain(day, symbol="GAP", spot=200.0 + DAYS.index(day)),
+        np.array(known_days, dtype="datetime64[D]"),
+        200.0 + np.array([DAYS.index(day) for day in known_days]),
+        np.full(len(known_days), 0.3),
+        yields=0.001 * np.array([DAYS.index(day) for day in known_days]),
+    )
+    return replace(whole, days={"XYZ": whole.days["XYZ"], "GAP": gap})
+
+
+PLACE = DAYS.index(DAY)
+
+
+@pytest.mark.parametrize(
+    ("known_days", "place"),
+    [
+        pytest.param(DAYS, PLACE, id="the close of the day"),
+        pytest.param(DAYS[:PLACE] + DAYS[PLACE + 1 :], PLACE - 1, id="the last before it"),
+    ],
+)
+def test_an_underlying_without_a_chain_today_stands_at_its_last_close(known_days, place):
+    seen = with_gap(known_days).view(DAY)
+
+    assert seen.chains.keys() == {"XYZ"}
+    assert seen.spot("GAP") == 200 + place
+    assert seen.mark(Stock("GAP")) == 200 + place
+    assert seen.history["GAP"].days[-1] == np.datetime64(DAYS[place])
+    assert seen.dividend_yields["GAP"] == pytest.approx(0.001 * place)
+    assert seen.mark(replace(put("230"), root="GAP")) == 30 - place
+
+
+def test_the_spot_of_a_chain_without_rows_is_todays():
+    whole = with_gap(DAYS[:PLACE])
+    none = chain(symbol="GAP").where(np.array([], int))
+    empty = replace(whole.days["GAP"], sessions=DAYS[5:], chain=lambda day: none)
+
+    assert replace(whole, days={"GAP": empty}).view(DAY).spot("GAP") == 100
+
+
+def test_an_unknown_close_is_passed_over():
+    gap = with_gap(DAYS)
+    gap.days["GAP"].closes[PLACE] = np.nan
+
+    assert gap.view(DAY).spot("GAP") == 200 + PLACE - 1
+
+
+def test_a_later_close_never_stands_for_an_earlier_one():
+    seen = with_gap(DAYS[PLACE + 1 :]).view(DAY)
+
+    assert "GAP" not in {*seen.spots, *seen.history, *seen.dividend_yields}
 
 
 def test_sessions_are_those_of_any_symbol():

@@ -36,6 +36,12 @@ class History:
         close = float(self.closes[place])
         return close if close > 0 else None
 
+    @property
+    def last_close(self) -> float | None:
+        """Dollars per share at the latest close that is known; None where there is none."""
+        known = self.closes[self.closes > 0]
+        return float(known[-1]) if len(known) else None
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class View:
@@ -101,12 +107,14 @@ class View:
         """Dollars per share for the books: a given mark, a sound quote's mid, else a model's.
 
         Without a sound quote a held option is marked at the model's price, or at the last ask
-        when that is higher: the side that hurts a seller. ``is_modelled`` tells which it is.
+        when that is higher: the side that hurts a seller. Where no chain of the day has a vol
+        to model from, its intrinsic value stands in. ``is_modelled`` tells which it is.
 
         Raises
         ------
         NoQuote
-            If there is neither a quote nor anything to model one from.
+            If there is no price of the underlying, or the view was made by hand without chains
+            and without this mark.
         """
         if instrument in self.marks:
             return self.marks[instrument]
@@ -148,6 +156,8 @@ class View:
         if years <= 0:
             return option.intrinsic(spot)
         vol = self._vol_near(option)
+        if vol is None:
+            return option.intrinsic(spot)
         dividend_yield = self.dividend_yields.get(option.underlying, 0.0)
         rate = self.rates.continuous(years)
         value = black_scholes.price(
@@ -155,12 +165,17 @@ class View:
         )
         return dollars_per_share(float(value))
 
-    def _vol_near(self, option: Option) -> float:
-        """The implied vol of the quoted contract that is nearest in expiry, then in strike."""
+    def _vol_near(self, option: Option) -> float | None:
+        """The implied vol of the quoted contract that is nearest in expiry, then in strike.
+
+        None when the market was open and this underlying has no vol today.
+        """
+        if self.chains and option.underlying not in self.chains:
+            return None
         chain = self.chain(option.underlying)
         known = chain.where(np.isfinite(chain.vol))
         if not len(known):
-            raise NoQuote(f"{option}: no quote today and no implied vol to model one from")
+            return None
         days = np.abs((known.expiry - np.datetime64(option.expiry, "D")).astype(int))
         strikes = np.abs(known.strike / float(option.strike) - 1)
         return float(known.vol[np.lexsort((strikes, days))[0]])
@@ -171,7 +186,8 @@ class Chains:
     """All underlyings' chains over a period, from which each session's View is cut.
 
     A view holds nothing that was made after its own close: history is cut at the day, and a
-    day's chain is asked for only when that day has come.
+    day's chain is asked for only when that day has come. An underlying that has no chain on a
+    day stands in the view at its close of that day, or else at the last one known.
     """
 
     days: Mapping[str, ChainDays]
@@ -189,21 +205,23 @@ class Chains:
 
     def view(self, day: date, last_quotes: Mapping[Option, Quote] | None = None) -> View:
         """What may be known at the close of ``day``. Raises NoQuote if no session of these."""
-        open_today = {s: d for s, d in self.days.items() if day in d}
-        if not open_today:
+        chains = {s: each.chain(day) for s, each in self.days.items() if day in each}
+        if not chains:
             raise NoQuote(f"no chain of {', '.join(self.days)} on {day}")
-        chains = {symbol: each.chain(day) for symbol, each in open_today.items()}
+        history = {s: _history_until(each, day) for s, each in self.days.items()}
+        closes = {s: chains[s].spot if s in chains else history[s].last_close for s in history}
+        spots = {s: dollars_per_share(c) for s, c in closes.items() if c is not None}
         return View(
             now=close_instant(day),
-            spots={s: dollars_per_share(chain.spot) for s, chain in chains.items()},
+            spots=spots,
             chains=chains,
-            history={s: _history_until(each, day) for s, each in open_today.items()},
+            history={symbol: history[symbol] for symbol in spots},
             rates=policy_rates(day),
             dividends={
                 symbol: tuple(x for x in known if x.ex_date <= day)
                 for symbol, known in self.dividends.items()
             },
-            dividend_yields={s: each.yield_on(day) for s, each in open_today.items()},
+            dividend_yields={s: self.days[s].yield_on(day) for s in spots},
             last_quotes=last_quotes or {},
         )
 

@@ -176,16 +176,24 @@ class FillModel:
         Raises
         ------
         NoQuote
-            If there is no sound quote, or nobody bids for what would be sold.
+            If there is no sound quote, or nobody bids for what would be sold. For shares: if
+            their underlying has no chain on a day on which others have one.
         """
         side = 1 if leg.quantity > 0 else -1
         if not isinstance(leg.instrument, Option):
-            return view.spot(leg.instrument.symbol) + side * self.stock_half_spread
+            return _stock_price(leg.instrument.symbol, view) + side * self.stock_half_spread
         quote = view.quote(leg.instrument)
         if side < 0 and quote.bid <= 0:
             raise NoQuote(f"nobody bids for {leg.instrument} on {view.today}")
         exact = quote.mid + side * self.crossing * quote.half_spread
         return side * (side * exact).quantize(CENT, ROUND_CEILING)
+
+
+def _stock_price(symbol: str, view: View) -> Decimal:
+    """The spot, if it is today's: without a chain it may be the close of an earlier day."""
+    if view.chains:
+        view.chain(symbol)  # raises NoQuote where the underlying has none today
+    return view.spot(symbol)
 
 
 def executed(order: Order, view: View, fills: FillModel, costs: Costs) -> tuple[Event, ...]:
