@@ -1,5 +1,6 @@
 """Whole backtests: they reconcile, know nothing of the future, and a lie turns them red."""
 
+import math
 from dataclasses import replace
 from datetime import date, timedelta
 from decimal import Decimal as D
@@ -10,6 +11,7 @@ import pytest
 from dollarbill_core.results.backtest import (
     BreakEven,
     backtest,
+    break_even_of,
     break_even_premium,
     conclusion,
     premium_sentence,
@@ -106,6 +108,7 @@ def test_provenance_says_backtest_and_by_which_strategy(result):
     assert result.provenance.stage is Stage.BACKTEST
     assert result.provenance.strategy_hash == STRATEGY.hash
     assert result.provenance.data_hash == CHAINS.provenance.data_hash
+    assert result.provenance.assumptions[-1].startswith("Cash in the account earns nothing")
 
 
 def test_a_missing_quote_is_marked_at_the_worse_and_never_traded():
@@ -147,32 +150,70 @@ def test_capital_must_be_positive(capital):
         backtest(CHAINS, STRATEGY, capital)
 
 
+def line(true: float):
+    """A profit that rises steadily through nothing at ``true``."""
+    return lambda premium: D(repr(round(1e6 * (premium - true), 3)))
+
+
 class TestBreakEven:
+    @pytest.mark.parametrize("assumed", [0.0, 0.0127, 0.02, 0.06])
     @pytest.mark.parametrize("true", [-0.05, -0.013, 0.0, 0.0123, 0.031, 0.11])
-    def test_a_straight_line_is_found_exactly(self, true):
-        found = break_even_premium(lambda premium: D(repr(round(1e6 * (premium - true), 3))))
+    def test_a_straight_line_is_found_exactly(self, true, assumed):
+        found = break_even_premium(line(true), assumed, line(true)(assumed))
 
         assert found.premium == pytest.approx(true, abs=1e-6)
 
     def test_a_step_is_bracketed_to_the_tolerance(self):
-        found = break_even_premium(lambda premium: D(1) if premium > 0.027 else D(-1))
+        def step(premium):
+            return D(1) if premium > 0.027 else D(-1)
+
+        found = break_even_premium(step, 0.02, step(0.02))
 
         assert found.premium == pytest.approx(0.027, abs=0.004)
 
+    @pytest.mark.parametrize("assumed", [0.005, 0.025, 0.045])
+    def test_the_verdict_never_contradicts_the_result(self, assumed):
+        def jagged(premium):
+            return D(repr(round(premium - 0.03 + 0.02 * math.sin(300 * premium), 9)))
+
+        found = break_even_premium(jagged, assumed, jagged(assumed))
+
+        assert (found.premium < assumed) is (jagged(assumed) > 0)
+
     @pytest.mark.parametrize(("profit", "says"), [(1, "it earns"), (-1, "it loses")])
     def test_no_crossing_is_said(self, profit, says):
-        found = break_even_premium(lambda premium: D(profit))
+        found = break_even_premium(lambda premium: D(profit), 0.02, D(profit))
 
         assert found.premium is None
         assert says in str(found)
 
-    def test_what_was_tried_is_kept_in_order(self):
-        found = break_even_premium(lambda premium: D(repr(premium - 0.02)))
+    def test_nothing_traded_is_not_called_a_loss(self):
+        found = break_even_premium(lambda premium: D(0), 0.02, D(0))
 
-        assert isinstance(found, BreakEven)
+        assert str(found) == "none: nothing was earned or lost"
+        assert len(found.tried) == 2
+
+    def test_what_was_tried_is_kept_in_order_with_none_and_the_assumed(self):
+        found = break_even_premium(line(0.03), 0.02, line(0.03)(0.02))
+
         premiums = [premium for premium, _ in found.tried]
+        assert isinstance(found, BreakEven)
         assert premiums == sorted(premiums)
-        assert 0.0 in premiums
+        assert {0.0, 0.02} <= set(premiums)
+
+
+def test_a_results_break_even_is_asked_by_shifting_its_chains(result):
+    shifts = []
+
+    def rerun(shift):
+        shifts.append(shift)
+        return result
+
+    found = break_even_of(result, 0.02, rerun)
+
+    assert break_even_of(result, None, rerun) is None
+    assert shifts[0] == -0.02
+    assert dict(found.tried)[0.0] == result.net_profit
 
 
 class TestWords:
@@ -199,6 +240,14 @@ class TestWords:
         assert conclusion(result, None, None).startswith(
             f"It {word} {abs(result.net_profit):,.2f}"
         )
+
+    def test_a_result_without_a_trade_says_so_and_why(self):
+        poor = backtest(CHAINS, STRATEGY, D(100))
+
+        told = conclusion(poor, None, None)
+
+        assert told.startswith("Nothing was traded over 30 closes: ")
+        assert "refused; the first because the account cannot carry it" in told
 
     def test_no_break_even_is_said(self):
         never = BreakEven(None, ((-0.08, D(-1)), (0.16, D(-1))))

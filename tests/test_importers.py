@@ -264,18 +264,18 @@ def test_refuses_a_wrong_file_in_one_line(tmp_path, options, stock, message):
 
 
 @pytest.mark.parametrize(
-    ("symbols", "start", "end", "premium", "message"),
+    ("symbols", "start", "end", "shift", "message"),
     [
-        pytest.param(["QQQ"], *YEAR, None, "quotes of ABC, XYZ, not of QQQ", id="symbol"),
-        pytest.param(["XYZ"], *EARLIER, None, "from 2021-01-04 to 2021-01-05", id="period"),
-        pytest.param(["XYZ"], *YEAR, 0.02, "modelled chains", id="premium"),
+        pytest.param(["QQQ"], *YEAR, 0.0, "quotes of ABC, XYZ, not of QQQ", id="symbol"),
+        pytest.param(["XYZ"], *EARLIER, 0.0, "from 2021-01-04 to 2021-01-05", id="period"),
+        pytest.param(["XYZ"], *YEAR, 0.02, "modelled chains", id="shift"),
     ],
 )
-def test_refuses_what_the_quotes_cannot_answer(tmp_path, symbols, start, end, premium, message):
+def test_refuses_what_the_quotes_cannot_answer(tmp_path, symbols, start, end, shift, message):
     folder = folder_of(tmp_path)
 
     with pytest.raises(ValueError, match=message):
-        load_chains(str(folder), symbols, start, end, premium)
+        load_chains(str(folder), symbols, start, end, shift)
 
 
 def test_a_folder_that_is_not_there_is_named():
@@ -295,4 +295,4 @@ def test_the_sample_is_one_of_the_sources():
     chains = load_chains("sample", ["KO"], date(2016, 1, 4), date(2016, 2, 1), 0.01)
 
     assert chains.provenance.quotes is Quotes.MODELLED
-    assert "plus 1.0 points" in chains.provenance.assumptions[0]
+    assert "plus 3.0 points" in chains.provenance.assumptions[0]

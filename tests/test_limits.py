@@ -6,10 +6,10 @@ from decimal import Decimal as D
 import pytest
 
 from dollarbill_core.market.view import View
-from dollarbill_core.rules.accounts import REG_T
+from dollarbill_core.rules.accounts import CASH, REG_T
 from dollarbill_core.rules.limits import Breaker, BreakerState, Limits, refusal
 from dollarbill_core.values.book import Book, Flow
-from dollarbill_core.values.contracts import Leg, Option
+from dollarbill_core.values.contracts import Leg, Option, Right
 from dollarbill_core.values.orders import Intent, Order, Reason
 
 NOW = datetime(2026, 11, 2, 21, tzinfo=UTC)
@@ -94,3 +94,13 @@ def test_flows_do_not_trip_a_breaker_that_follows_a_unit():
 def test_margin_use_is_a_fraction(use):
     with pytest.raises(ValueError, match=f"got {use}"):
         Limits(margin_use=D(use))
+
+
+def test_what_the_account_may_not_hold_is_refused_by_name():
+    call = Option("XYZ", PUT.expiry, D(105), Right.CALL)
+    view = View(NOW, {"XYZ": D(100)}, {call: D(1)})
+    naked = Order("id", "t", (Leg(call, -1),), Intent.OPEN, Reason.ENTRY, NOW)
+
+    stopped = refusal(naked, Book(D(10_000)), view, CASH, Limits(), Breaker())
+
+    assert "without the shares: -1 XYZ 2026-12-18 105 CALL" in stopped.why

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from dollarbill_core.market.chains import NoQuote
 from dollarbill_core.market.view import View
 from dollarbill_core.rules.accounts import CASH, REG_T
-from dollarbill_core.rules.margin import NotAllowed, free_funds, requirement
+from dollarbill_core.rules.margin import NotAllowed, excess, free_funds, requirement
 from dollarbill_core.values.book import Book, Position
 from dollarbill_core.values.contracts import Option, Right, Stock
 
@@ -89,6 +89,14 @@ def test_long_stock_helps_to_carry_and_short_stock_does_not():
 
     assert free_funds(long, view(), requirement(long, view(), REG_T)) == 10000 + 10000 - 5000
     assert free_funds(short, view(), requirement(short, view(), REG_T)) == 20000 - 15000
+
+
+def test_a_margin_call_comes_at_the_maintenance_rate():
+    held = book((Stock("XYZ"), 100), cash="-6000")  # equity 4,000; initial 5,000, kept 2,500
+    required = requirement(held, view(), REG_T)
+
+    assert free_funds(held, view(), required) == -1000
+    assert excess(held, view(), required) == 1500
 
 
 class TestCashAccount:

@@ -90,7 +90,9 @@ def test_a_fingerprint_is_the_same_in_every_process():
 
 
 @pytest.mark.parametrize(
-    "value", [object(), {1, 2}, np.array([object()]), lambda: 0, Rule], ids=str
+    "value",
+    [object(), {1, 2}, np.array([object()]), lambda: 0, Rule],
+    ids=["object", "set", "array of objects", "function", "class"],
 )
 def test_an_address_is_never_hashed(value):
     with pytest.raises(TypeError, match="cannot fingerprint"):

@@ -86,11 +86,18 @@ def test_without_a_vix_the_level_is_realised_vol_plus_the_premium():
     assert days.vols[21:] == pytest.approx(expected)
 
 
-@pytest.mark.parametrize("premium", [0.0, 0.03])
-def test_a_given_premium_replaces_the_vix(premium):
-    days = sample_chains(["SPX"], START, END, premium).days["SPX"]
+@pytest.mark.parametrize("shift", [-0.0127, 0.03])
+def test_a_shift_moves_every_day_alike(shift, vix_years):
+    days = sample_chains(["SPX"], START, END, shift).days["SPX"]
+    plain = sample_chains(["SPX"], START, END).days["SPX"]
 
-    assert carried_premium(days) == pytest.approx(premium, abs=0.001)
+    assert days.vols == pytest.approx(np.maximum(plain.vols + shift, LEAST_VOL), nan_ok=True)
+    assert carried_premium(days) == pytest.approx(carried_premium(plain) + shift, abs=0.001)
+
+
+def test_a_stock_that_outgrows_its_strikes_is_refused():
+    with pytest.raises(ValueError, match="UNH grows beyond 10,000"):
+        sample_chains(["UNH"], date(1990, 3, 1), END)
 
 
 def test_the_premium_that_the_vix_asked_for(vix_years):
@@ -166,15 +173,15 @@ def altered_after(day: date, monkeypatch) -> None:
     sample._stock.cache_clear()
 
 
-@pytest.mark.parametrize("premium", [None, 0.01])
-def test_a_changed_future_moves_nothing(premium, monkeypatch):
+@pytest.mark.parametrize("shift", [0.0, -0.01])
+def test_a_changed_future_moves_nothing(shift, monkeypatch):
     symbols = ["SPX", "AAPL", "RRC"]
     after = date(2016, 6, 27)
-    known = sample_chains(symbols, START, END, premium)
+    known = sample_chains(symbols, START, END, shift)
     seen, later = (known.view(day).hash for day in (DAY, after))
 
     altered_after(DAY, monkeypatch)
-    changed = sample_chains(symbols, START, END, premium)
+    changed = sample_chains(symbols, START, END, shift)
 
     assert changed.view(DAY).hash == seen
     assert changed.view(after).hash != later
@@ -210,16 +217,17 @@ def test_the_face_says_modelled_and_what_is_missing():
 
 
 @pytest.mark.parametrize(
-    ("symbol", "start", "premium", "sentence"),
+    ("symbol", "start", "shift", "sentence"),
     [
-        pytest.param("SPX", START, None, r"follows the official VIX on 252 days; \d", id="VIX"),
-        pytest.param("SPX", date(2013, 12, 2), None, r"on the 22 others", id="partly VIX"),
-        pytest.param("SPX", START, 0.0, r"plus 0.0 points", id="none"),
-        pytest.param("KO", START, None, r"plus 2.0 points", id="default"),
+        pytest.param("SPX", START, 0.0, r"follows the official VIX on 252 days; \d", id="VIX"),
+        pytest.param("SPX", date(2013, 12, 2), 0.0, r"on the 22 others", id="partly VIX"),
+        pytest.param("SPX", START, -0.01, r"days, moved by -1.0 points;", id="moved"),
+        pytest.param("KO", START, -0.02, r"plus 0.0 points", id="none"),
+        pytest.param("KO", START, 0.0, r"plus 2.0 points", id="default"),
     ],
 )
-def test_the_premium_assumed_stands_first(symbol, start, premium, sentence):
-    first = sample_chains([symbol], start, END, premium).provenance.assumptions[0]
+def test_the_premium_assumed_stands_first(symbol, start, shift, sentence):
+    first = sample_chains([symbol], start, END, shift).provenance.assumptions[0]
 
     assert first.startswith(f"{symbol}: ")
     assert first.endswith(".")
@@ -235,22 +243,22 @@ def test_the_data_hash_knows_the_premium_and_the_period():
 
 
 @pytest.mark.parametrize(
-    ("symbols", "start", "end", "premium", "message"),
+    ("symbols", "start", "end", "shift", "message"),
     [
-        pytest.param(["APPL"], START, END, None, "did you mean AAPL", id="misspelt"),
-        pytest.param(["spx"], START, END, None, "did you mean SPX", id="lower case"),
-        pytest.param(["QQQQQ"], START, END, None, "there are SPX", id="unknown"),
-        pytest.param([], START, END, None, "at least one", id="none"),
-        pytest.param(["SPX"], END, START, None, "before it starts", id="backwards"),
-        pytest.param(["SPX"], date(1998, 1, 2), END, None, "from 1999-02-03", id="early"),
-        pytest.param(["SPX"], START, date(2019, 1, 2), None, "to 2018-12-31", id="late"),
-        pytest.param(["KO"], date(2016, 1, 2), date(2016, 1, 3), None, "no session", id="shut"),
-        pytest.param(["KO"], START, END, 2.0, "premium is a fraction", id="points"),
+        pytest.param(["APPL"], START, END, 0.0, "did you mean AAPL", id="misspelt"),
+        pytest.param(["spx"], START, END, 0.0, "did you mean SPX", id="lower case"),
+        pytest.param(["QQQQQ"], START, END, 0.0, "there are SPX", id="unknown"),
+        pytest.param([], START, END, 0.0, "at least one", id="none"),
+        pytest.param(["SPX"], END, START, 0.0, "before it starts", id="backwards"),
+        pytest.param(["SPX"], date(1998, 1, 2), END, 0.0, "from 1999-02-03", id="early"),
+        pytest.param(["SPX"], START, date(2019, 1, 2), 0.0, "to 2018-12-31", id="late"),
+        pytest.param(["KO"], date(2016, 1, 2), date(2016, 1, 3), 0.0, "no session", id="shut"),
+        pytest.param(["KO"], START, END, 2.0, "shift is a fraction", id="points"),
     ],
 )
-def test_refuses_in_one_line(symbols, start, end, premium, message):
+def test_refuses_in_one_line(symbols, start, end, shift, message):
     with pytest.raises(ValueError, match=message) as refused:
-        sample_chains(symbols, start, end, premium)
+        sample_chains(symbols, start, end, shift)
 
     assert "\n" not in str(refused.value)
 

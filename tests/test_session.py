@@ -14,11 +14,11 @@ import numpy as np
 import pytest
 import sqlalchemy as sa
 
-from dollarbill_core.desk import session as session_module
 from dollarbill_core.desk.broker import BrokerUnreachable, OrderRefused
-from dollarbill_core.desk.ledger import Ledger, LedgerLocked
+from dollarbill_core.desk.ledger import Ledger, LedgerLocked, LedgerMismatch
+from dollarbill_core.desk.rehearsal import market_of, month_sessions, rehearse
 from dollarbill_core.desk.reports import SessionStatus, Unreconciled, units_of
-from dollarbill_core.desk.session import Desk, month_sessions, rehearse, run_session
+from dollarbill_core.desk.session import Desk, run_session
 from dollarbill_core.desk.simulated import SimulatedBroker, opening_flow
 from dollarbill_core.market.carry import CashDividend
 from dollarbill_core.results.backtest import backtest
@@ -477,7 +477,7 @@ def unreachable(client_order_id):
 
 
 def looking(broker):
-    return session_module.market_of(CHAINS, broker)
+    return market_of(CHAINS, broker)
 
 
 class Refusing(SimulatedBroker):
@@ -616,3 +616,62 @@ def test_the_sessions_of_a_month():
 def test_nothing_to_rehearse_is_said():
     with pytest.raises(ValueError, match="no sessions"):
         rehearse(CHAINS, (), STRATEGY, HOUSE, CAPITAL)
+
+
+# One ledger, one story.
+
+
+def test_a_second_strategy_on_the_same_day_sends_nothing():
+    first = rehearse(CHAINS, DAYS[:1], STRATEGY, HOUSE, CAPITAL)
+    broker = SimulatedBroker(HOUSE, OPENING)
+    other = replace(STRATEGY, put_delta=0.2)
+    desk = Desk(other, broker, first.ledger, HOUSE, CHAINS.provenance)
+    orders = first.ledger.orders()
+
+    with pytest.raises(
+        LedgerMismatch, match=f"has traded {DAYS[0]} with strategy {STRATEGY.hash}"
+    ):
+        run_session(desk, close_instant(DAYS[0]), CHAINS.view)
+
+    assert orders
+    assert first.ledger.orders() == orders
+    assert broker.order(orders[0].order.client_order_id) is None
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ({"house": replace(HOUSE, limits=replace(HOUSE.limits, open_trades=1))}, "other terms"),
+        ({"breaker": Breaker(D("0.01"), D("0.02"))}, "other terms"),
+        ({"chains": three_symbols(seed=8)}, "other prices"),
+        ({"strategy": replace(STRATEGY, put_delta=0.2)}, "too late|with strategy"),
+        ({"capital": CAPITAL + 1}, "was opened with 200,000.00"),
+    ],
+)
+def test_a_kept_ledger_goes_on_only_as_it_began(tmp_path, change, why):
+    kept = tmp_path / "ledger.sqlite"
+    rehearse(CHAINS, DAYS[:3], STRATEGY, HOUSE, CAPITAL, ledger_path=kept).ledger.close()
+    asked = {"chains": CHAINS, "strategy": STRATEGY, "house": HOUSE, "capital": CAPITAL}
+    asked |= {"sessions": DAYS[:5], "ledger_path": kept} | change
+
+    with pytest.raises(LedgerMismatch, match=why):
+        rehearse(**asked)
+
+
+def test_a_ledgers_path_may_start_at_home(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+
+    rehearse(CHAINS, DAYS[:1], STRATEGY, HOUSE, CAPITAL, ledger_path=Path("~/x.sqlite"))
+
+    assert {path.name for path in tmp_path.glob("x.*")} >= {"x.sqlite", "x.broker.json"}
+
+
+def test_an_opening_order_still_working_uses_its_room():
+    view = CHAINS.view(DAYS[0])
+    alone = decisions(Book(D(20_000)), view, STRATEGY, HOUSE, Breaker(), D(1))
+    waiting = alone.orders
+
+    again = decisions(Book(D(20_000)), view, STRATEGY, HOUSE, Breaker(), D(1), waiting)
+
+    assert len(waiting) > len(again.orders)
+    assert any("cannot carry" in each.why for each in again.refused)

@@ -99,6 +99,8 @@ class TestEntries:
             (np.linspace(0.1, 0.3, 252), True),  # today is the highest: 99.6 %
             (np.linspace(0.3, 0.1, 252), False),  # the lowest: 0 %
             (np.linspace(0.1, 0.3, 251), False),  # not a full year
+            (np.r_[[np.nan] * 25, np.linspace(0.1, 0.3, 227)], True),  # nearly all known
+            (np.r_[[np.nan] * 26, np.linspace(0.1, 0.3, 226)], False),  # too many unknown
         ],
     )
     def test_the_percentile_filter_wants_a_full_year(self, vols, enters):
@@ -178,6 +180,7 @@ class TestIdentity:
         [
             ({"put_delta": 16}, "put_delta must be above 0 and below 0.5, got 16"),
             ({"symbols": ()}, "symbols"),
+            ({"symbols": ("AAA", "AAA")}, "each underlying once"),
             ({"exit_dte": 45}, "exit_dte"),
             ({"target_dte": 0}, "target_dte"),
             ({"entry_weekday": 5}, "entry_weekday"),
@@ -204,3 +207,4 @@ def test_a_notebooks_parameters_describe_it():
 
     assert strategy_from(told) == replace(STRATEGY, put_delta=0.25, call_delta=0.25)
     assert strategy_from({"symbol": "AAA", "target_dte": 45, "exit_dte": 21}) == STRATEGY
+    assert strategy_from({"symbols": "AAA,BBB, AAA"}).symbols == ("AAA", "BBB")

@@ -162,7 +162,7 @@ def test_a_file_of_another_account_is_refused(tmp_path):
     path = tmp_path / "broker.json"
     SimulatedBroker(HOUSE, OPENING, path)
 
-    with pytest.raises(ValueError, match="name another file"):
+    with pytest.raises(ValueError, match="use another ledger"):
         SimulatedBroker(HOUSE, opening_flow(D(5), OPENING.at), path)
 
 

@@ -20,11 +20,25 @@ DAY = date(2026, 3, 2)
 CHAIN = chain_on("AAA", DAY, 100.0)
 
 
-@pytest.mark.parametrize("days", [1, 14, 30, 45, 400])
+@pytest.mark.parametrize("days", [5, 14, 30, 45, 70])
 def test_expiry_is_the_nearest_listed(days):
     distances = {e: abs(CHAIN.days_to_expiry(e) - days) for e in CHAIN.expiries}
 
     assert distances[expiry_nearest(CHAIN, days)] == min(distances.values())
+
+
+@pytest.mark.parametrize(("days", "least"), [(400, 1), (150, 1), (45, 300)])
+def test_what_is_not_listed_is_not_replaced(days, least):
+    with pytest.raises(NoQuote, match="days"):
+        expiry_nearest(CHAIN, days, least)
+
+
+def test_an_expiry_that_would_be_left_at_once_is_passed_over():
+    first, second, third = map(CHAIN.days_to_expiry, CHAIN.expiries[:3])
+
+    assert (first, second, third) == (4, 18, 31)
+    assert expiry_nearest(CHAIN, 23) == CHAIN.expiries[1]
+    assert expiry_nearest(CHAIN, 23, second + 1) == CHAIN.expiries[2]
 
 
 def test_of_two_equally_near_the_later():

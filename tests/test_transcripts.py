@@ -6,7 +6,7 @@ from decimal import Decimal as D
 
 import pytest
 
-from dollarbill_core.desk.session import rehearse
+from dollarbill_core.desk.rehearsal import rehearse
 from dollarbill_core.market.view import View
 from dollarbill_core.publishing import transcripts
 from dollarbill_core.results.backtest import BreakEven

@@ -61,6 +61,10 @@ class NotALedger(LedgerError):
     """A file or database that holds something else, or is damaged."""
 
 
+class LedgerMismatch(LedgerError):
+    """The ledger was kept under another strategy, other terms or other prices."""
+
+
 class LedgerLocked(LedgerError):
     """Another session is writing to this ledger."""
 

@@ -1,12 +1,10 @@
 """One trading session: reconcile, manage, look, gate, send, record, mark."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
-from datetime import time as clock_time
 from decimal import Decimal
-from pathlib import Path
 
 from dollarbill_core.desk.broker import (
     Broker,
@@ -15,7 +13,7 @@ from dollarbill_core.desk.broker import (
     OrderRefused,
     OrderStatus,
 )
-from dollarbill_core.desk.ledger import MEMORY, Ledger
+from dollarbill_core.desk.ledger import Ledger, LedgerMismatch
 from dollarbill_core.desk.records import as_text, from_text
 from dollarbill_core.desk.reports import (
     Comparison,
@@ -23,10 +21,8 @@ from dollarbill_core.desk.reports import (
     SessionStatus,
     comparisons,
     difference,
-    recorded_result,
     units_of,
 )
-from dollarbill_core.desk.simulated import SimulatedBroker, opening_flow
 from dollarbill_core.desk.tables import (
     Close,
     Decision,
@@ -35,19 +31,19 @@ from dollarbill_core.desk.tables import (
     Snapshot,
     StoredOrder,
 )
-from dollarbill_core.market.chains import NoChains, Quote
-from dollarbill_core.market.view import Chains, View
-from dollarbill_core.results.backtest import Progress, Result, nav_line
+from dollarbill_core.market.chains import Quote
+from dollarbill_core.market.view import View
+from dollarbill_core.results.backtest import nav_line
 from dollarbill_core.results.nav import NavLine, reconciliation
 from dollarbill_core.rules.assignment import settlement
 from dollarbill_core.rules.limits import Breaker, Refusal
 from dollarbill_core.strategies.day import House, Unfilled, decisions, last_quotes_after
 from dollarbill_core.strategies.short_premium import Strategy
 from dollarbill_core.values.book import Book, Split
-from dollarbill_core.values.calendars import MARKET_ZONE, close_instant, is_session
+from dollarbill_core.values.calendars import MARKET_ZONE, is_session
 from dollarbill_core.values.contracts import Option
 from dollarbill_core.values.orders import Order, OrderState, order_from
-from dollarbill_core.values.provenance import Provenance, Stage
+from dollarbill_core.values.provenance import Provenance, fingerprint
 
 Look = Callable[[date, Mapping[Option, Quote]], View]
 ZERO = Decimal(0)
@@ -70,6 +66,11 @@ class Desk:
     patience: tuple[float, ...] = (0.5, 1.0, 2.0, 4.0)
     pause: Callable[[float], None] = time.sleep
 
+    @property
+    def source(self) -> Provenance:
+        """The provenance with the terms that this desk trades under."""
+        return replace(self.provenance, terms_hash=fingerprint((self.house, self.breaker)))
+
 
 def run_session(desk: Desk, now: datetime, look: Look) -> SessionReport:
     """Run the session of ``now`` once, whatever happened to earlier attempts at it.
@@ -89,8 +90,9 @@ def run_session(desk: Desk, now: datetime, look: Look) -> SessionReport:
     ------
     LedgerLocked
         If another session is at work on the ledger.
-    ValueError
-        If a later session is recorded already.
+    LedgerMismatch
+        If a later session is recorded already, or this day's by another strategy, or earlier
+        ones under other terms.
     BrokerUnreachable
         If the broker does not answer; run the session again when it does.
     """
@@ -102,12 +104,32 @@ def run_session(desk: Desk, now: datetime, look: Look) -> SessionReport:
         if earlier is not None and earlier.status is RunStatus.DONE:
             report = from_text(SessionReport, earlier.report or "")
             return replace(report, status=SessionStatus.ALREADY_DONE)
+        _demand_fitting(desk, day)
         last = desk.ledger.last_close()
-        if last is not None and last.line.day > day:
-            raise ValueError(f"{last.line.day} is recorded already, {day} comes too late")
         view = look(day, last.last_quotes if last else {})
-        run = desk.ledger.begin(day, desk.strategy.hash, view.now, desk.provenance)
+        run = desk.ledger.begin(day, desk.strategy.hash, view.now, desk.source)
         return _Session(desk, view, run, last).run_through()
+
+
+def _demand_fitting(desk: Desk, day: date) -> None:
+    """A ledger tells one story: one strategy a day, days in order, the same terms throughout.
+
+    A second strategy on the same day would not know of the first one's orders.
+    """
+    terms = desk.source.terms_hash
+    for run in desk.ledger.runs():
+        if run.session > day:
+            raise LedgerMismatch(f"{run.session} is recorded already, {day} comes too late")
+        if run.session == day and run.strategy_hash != desk.strategy.hash:
+            raise LedgerMismatch(
+                f"this ledger has traded {day} with strategy {run.strategy_hash}, not "
+                f"{desk.strategy.hash}: use another ledger, or wait for the next session"
+            )
+        if run.provenance.terms_hash != terms:
+            raise LedgerMismatch(
+                f"this ledger was kept under other terms on {run.session} (account, limits, "
+                "costs, fills or breaker): use another ledger"
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +193,9 @@ class _Session:
         if before is not None:
             breaker = replace(breaker, peak=before.breaker.peak, state=before.breaker.state)
         units = units_of(desk.ledger.events(), [c.line for c in desk.ledger.closes()])
-        decided = decisions(book, view, desk.strategy, desk.house, breaker, units)
+        waiting = desk.ledger.orders(OrderState.WORKING, *_PENDING)
+        working = [stored.order for stored in waiting]
+        decided = decisions(book, view, desk.strategy, desk.house, breaker, units, working)
         assert not decided.settled, "all that was due has been booked by the broker"
         seen = {
             order_from(proposal, desk.strategy.hash, view.now).client_order_id: proposal
@@ -290,82 +314,3 @@ def _blank(desk: Desk, day: date, status: SessionStatus, why: str) -> SessionRep
 
 def _status(order: Order, state: OrderState, why: str) -> OrderStatus:
     return OrderStatus(order.client_order_id, state, why)
-
-
-@dataclass(frozen=True, slots=True)
-class Rehearsal:
-    """A period traded on paper in one process: its sessions, its ledger, and what it earned."""
-
-    reports: tuple[SessionReport, ...]
-    ledger: Ledger
-    result: Result
-
-
-def month_sessions(chains: Chains, month: str) -> tuple[date, ...]:
-    """The sessions of a month such as ``"2018-03"`` that have chains.
-
-    Raises
-    ------
-    ValueError
-        If there are none; the message says from when to when there are.
-    """
-    days = tuple(day for day in chains.sessions if f"{day:%Y-%m}" == month)
-    if not days:
-        first, last = chains.sessions[0], chains.sessions[-1]
-        raise NoChains(f"no chains in {month!r}: they run from {first} to {last}")
-    return days
-
-
-def rehearse(
-    chains: Chains,
-    sessions: Sequence[date],
-    strategy: Strategy,
-    house: House,
-    capital: Decimal,
-    *,
-    ledger_path: Path | None = None,
-    breaker: Breaker | None = None,
-    progress: Progress = iter,
-) -> Rehearsal:
-    """Trade a period on the simulated broker, session by session, by the operator's own code.
-
-    Parameters
-    ----------
-    sessions
-        The days to trade, in order, such as ``month_sessions(chains, "2018-03")``.
-    capital
-        Opening cash, dollars, positive; its flow is the ledger's first event.
-    ledger_path
-        Keeps the ledger, and the broker's file beside it; in memory when None. A rehearsal
-        that was broken off goes on where it stopped.
-
-    Raises
-    ------
-    Unreconciled
-        If a session was stopped.
-    """
-    if not sessions:
-        raise ValueError("no sessions to rehearse")
-    ledger = Ledger.open(ledger_path or MEMORY)
-    opening = opening_flow(capital, datetime.combine(sessions[0], clock_time(), MARKET_ZONE))
-    broker_path = ledger_path.with_suffix(".broker.json") if ledger_path else None
-    broker = SimulatedBroker(house, opening, broker_path)
-    source = replace(chains.provenance, stage=Stage.REHEARSED, strategy_hash=strategy.hash)
-    desk = Desk(strategy, broker, ledger, house, source, breaker or Breaker(), patience=())
-    reports = []
-    for day in progress(sessions):
-        report = run_session(desk, close_instant(day), market_of(chains, broker))
-        report.demand_reconciled()
-        reports.append(report)
-    return Rehearsal(tuple(reports), ledger, recorded_result(ledger, house, source))
-
-
-def market_of(chains: Chains, broker: SimulatedBroker) -> Look:
-    """A look at stored chains that also lets them meet the simulated broker's orders."""
-
-    def look(day: date, last_quotes: Mapping[Option, Quote]) -> View:
-        view = chains.view(day, last_quotes)
-        broker.open_session(view)
-        return view
-
-    return look

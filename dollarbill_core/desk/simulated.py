@@ -8,6 +8,7 @@ from decimal import Decimal
 from pathlib import Path
 
 from dollarbill_core.desk.broker import Activity, DuplicateOrder, OrderStatus
+from dollarbill_core.desk.ledger import LedgerMismatch
 from dollarbill_core.desk.records import as_text, from_text
 from dollarbill_core.market.view import View
 from dollarbill_core.rules.assignment import settlement
@@ -62,9 +63,10 @@ class SimulatedBroker:
         if path is None or not path.exists():
             self._become(BrokerState((opening,)))
         elif self._now().events[0] != opening:
-            raise ValueError(
-                f"{path} was opened with {self._state.events[0]}, not {opening}: "
-                "name another file"
+            first = self._state.events[0]
+            raise LedgerMismatch(
+                f"{path.name} was opened with {first.cash:,.2f} on {first.at:%Y-%m-%d}, not "
+                f"{opening.cash:,.2f} on {opening.at:%Y-%m-%d}: use another ledger"
             )
 
     def open_session(self, view: View) -> None:

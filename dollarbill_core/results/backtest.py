@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from dollarbill_core.market.chains import Quote
@@ -19,7 +20,7 @@ from dollarbill_core.results.nav import (
 from dollarbill_core.rules.accounts import REG_T, Account
 from dollarbill_core.rules.costs import INTERACTIVE_BROKERS, Costs, FillModel
 from dollarbill_core.rules.limits import Breaker, Limits, Refusal
-from dollarbill_core.rules.margin import free_funds, requirement
+from dollarbill_core.rules.margin import excess, requirement
 from dollarbill_core.strategies.day import (
     House,
     Unfilled,
@@ -28,7 +29,7 @@ from dollarbill_core.strategies.day import (
     market_events,
 )
 from dollarbill_core.strategies.short_premium import Strategy
-from dollarbill_core.values.book import Assignment, Book, Event, Fee, Flow
+from dollarbill_core.values.book import Assignment, Book, Event, Fee, Fill, Flow
 from dollarbill_core.values.calendars import MARKET_ZONE
 from dollarbill_core.values.contracts import Option
 from dollarbill_core.values.orders import Order
@@ -37,6 +38,7 @@ from dollarbill_core.values.provenance import Provenance, Stage
 if TYPE_CHECKING:
     import pandas as pd
 
+CASH_SENTENCE = "Cash in the account earns nothing, and money owed costs nothing."
 Progress = Callable[[Iterable[date]], Iterable[date]]
 
 
@@ -91,7 +93,7 @@ class Result:
 
     @property
     def margin_calls(self) -> int:
-        """Closes at which the account could not carry its positions."""
+        """Closes at which the account fell short of its maintenance requirement."""
         return sum(line.free < 0 for line in self.lines)
 
     @property
@@ -207,7 +209,12 @@ class _Run:
         self.lines.append(nav_line(self.book, view, self.house.account, len(self.events)))
 
     def result(self, source: Provenance) -> Result:
-        provenance = replace(source, stage=Stage.BACKTEST, strategy_hash=self.strategy.hash)
+        provenance = replace(
+            source,
+            stage=Stage.BACKTEST,
+            strategy_hash=self.strategy.hash,
+            assumptions=(*source.assumptions, CASH_SENTENCE),
+        )
         return Result(
             self.capital,
             provenance,
@@ -228,7 +235,7 @@ def nav_line(book: Book, view: View, account: Account, events: int) -> NavLine:
         for p in book.positions
     )
     required = requirement(book, view, account)
-    free = free_funds(book, view, required)
+    free = excess(book, view, required)
     return NavLine(view.today, book.cash, marks, required.maintenance, free, events)
 
 
@@ -245,6 +252,8 @@ class BreakEven:
     def __str__(self) -> str:
         if self.premium is not None:
             return f"{100 * self.premium:+.1f} vol points"
+        if not any(profit for _, profit in self.tried):
+            return "none: nothing was earned or lost"
         low, high = self.tried[0][0], self.tried[-1][0]
         sign = "earns" if self.tried[0][1] > 0 else "loses"
         return f"none: it {sign} from {100 * low:+.1f} to {100 * high:+.1f} vol points"
@@ -252,37 +261,77 @@ class BreakEven:
 
 def break_even_premium(
     profit_at: Callable[[float], Decimal],
+    assumed: float,
+    profit: Decimal,
     *,
-    start: tuple[float, float] = (0.0, 0.04),
     widest: tuple[float, float] = (-0.08, 0.16),
     tolerance: float = 0.004,
 ) -> BreakEven:
     """The volatility premium, such as 0.02, at which a strategy neither earns nor loses.
 
-    Widens ``start`` until the profit changes sign, halves the bracket to ``tolerance`` and
-    interpolates. Profit need not rise steadily with the premium, since other premiums choose
-    other strikes; the crossing found is one that lies between losing and earning.
+    Starts from no premium and from the one assumed, widens until the profit changes sign,
+    halves the bracket to ``tolerance`` and interpolates. Profit need not rise steadily with
+    the premium, since other premiums choose other strikes; the crossing found is one that lies
+    between losing and earning, and on the right side of what was assumed.
 
-    >>> str(break_even_premium(lambda premium: Decimal(round(1e5 * (premium - 0.013)))))
+    Parameters
+    ----------
+    profit_at
+        Dollars of net profit on chains that carry a premium, a fraction, on average.
+    assumed, profit
+        The premium that the result's own chains carry, and its net profit.
+
+    Examples
+    --------
+    >>> str(break_even_premium(lambda x: Decimal(round(1e5 * (x - 0.013))), 0.02, Decimal(700)))
     '+1.3 vol points'
     """
-    tried = {premium: profit_at(premium) for premium in start}
-    low, high = start
-    while tried[low] > 0 and low > widest[0]:
-        low = max(low - 0.04, widest[0])
-        tried[low] = profit_at(low)
-    while tried[high] <= 0 and high < widest[1]:
-        high = min(high + 0.04, widest[1])
-        tried[high] = profit_at(high)
-    if tried[low] > 0 or tried[high] <= 0:
+    other = 0.0 if assumed != 0 else 0.04
+    tried = {assumed: profit, other: profit_at(other)}
+    if not any(tried.values()):
         return BreakEven(None, tuple(sorted(tried.items())))
-    low = max(premium for premium in tried if premium < high and tried[premium] <= 0)
+    _widen(tried, profit_at, widest)
+    premiums = sorted(tried)
+    steps = [pair for pair in pairwise(premiums) if tried[pair[0]] <= 0 < tried[pair[1]]]
+    if not steps:
+        return BreakEven(None, tuple(sorted(tried.items())))
+    low, high = min(steps, key=lambda pair: min(abs(end - assumed) for end in pair))
     while high - low > tolerance:
         middle = round((low + high) / 2, 6)
         tried[middle] = profit_at(middle)
         low, high = (low, middle) if tried[middle] > 0 else (middle, high)
     share = float(-tried[low] / (tried[high] - tried[low]))
     return BreakEven(low + share * (high - low), tuple(sorted(tried.items())))
+
+
+def _widen(
+    tried: dict[float, Decimal],
+    profit_at: Callable[[float], Decimal],
+    widest: tuple[float, float],
+) -> None:
+    """Try lower premiums while the lowest earns, higher ones while the highest does not."""
+    while tried[low := min(tried)] > 0 and low > widest[0]:
+        lower = max(low - 0.04, widest[0])
+        tried[lower] = profit_at(lower)
+    while tried[high := max(tried)] <= 0 and high < widest[1]:
+        higher = min(high + 0.04, widest[1])
+        tried[higher] = profit_at(higher)
+
+
+def break_even_of(
+    result: Result, assumed: float | None, rerun: Callable[[float], Result]
+) -> BreakEven | None:
+    """Where a result would have broken even; None for real quotes, which assume no premium.
+
+    ``rerun`` gives the same backtest on chains whose vols are all shifted by a fraction.
+    """
+    if assumed is None:
+        return None
+
+    def profit_at(premium: float) -> Decimal:
+        return rerun(premium - assumed).net_profit
+
+    return break_even_premium(profit_at, assumed, result.net_profit)
 
 
 def premium_sentence(found: BreakEven | None, assumed: float | None) -> str:
@@ -299,15 +348,23 @@ def premium_sentence(found: BreakEven | None, assumed: float | None) -> str:
 
 def conclusion(result: Result, found: BreakEven | None, assumed: float | None) -> str:
     """Whether the premium paid for the risk, in words that follow from the figures alone."""
-    profit, closes = result.net_profit, len(result.lines)
-    earned = "earned" if profit > 0 else "lost"
-    told = f"It {earned} {abs(profit):,.2f} after all costs, over {closes:,} closes."
+    told = f"{_earned(result)} {premium_sentence(found, assumed)}".strip()
     if found is None or assumed is None or found.premium is None:
-        return " ".join(filter(None, (told, premium_sentence(found, assumed))))
+        return told
     spare = 100 * (assumed - found.premium)
     margin = "more" if spare >= 0 else "less"
     return (
-        f"{told} {premium_sentence(found, assumed)} That is {abs(spare):.1f} points {margin} "
-        "than it needed, by our own assumption: whether options really carried it, only quotes "
-        "can say."
+        f"{told} That is {abs(spare):.1f} points {margin} than it needed, by our own "
+        "assumption: whether options really carried it, only quotes can say."
     )
+
+
+def _earned(result: Result) -> str:
+    profit, closes = result.net_profit, len(result.lines)
+    if not any(isinstance(event, Fill) for event in result.events):
+        why = f"; the first because {result.refused[0].why}" if result.refused else ""
+        refused = f"{len(result.refused)} entries were refused{why}"
+        return f"Nothing was traded over {closes:,} closes: {refused}."
+    word = "earned" if profit > 0 else "lost" if profit < 0 else "neither earned nor lost"
+    amount = f" {abs(profit):,.2f}" if profit else ""
+    return f"It {word}{amount} after all costs, over {closes:,} closes."

@@ -42,7 +42,10 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class NavLine:
-    """One session's close: cash + marks = NAV, and the margin that stood against it."""
+    """One session's close: cash + marks = NAV, and the margin that stood against it.
+
+    ``free`` is what is left above the maintenance requirement; negative is a margin call.
+    """
 
     day: date
     cash: Decimal

@@ -10,7 +10,7 @@ from enum import StrEnum
 
 from dollarbill_core.market.view import View
 from dollarbill_core.rules.accounts import Account
-from dollarbill_core.rules.margin import free_funds, requirement
+from dollarbill_core.rules.margin import NotAllowed, free_funds, requirement
 from dollarbill_core.values.book import Book, Fill
 from dollarbill_core.values.orders import Intent, Order
 
@@ -102,7 +102,10 @@ def refusal(
     after = book
     for each in (*opening, order):
         after = _as_if_filled(each, after, view)
-    required = requirement(after, view, account)
+    try:
+        required = requirement(after, view, account)
+    except NotAllowed as why:
+        return Refusal(order, str(why))
     nav = after.cash + after.total(view.mark)
     used = nav - free_funds(after, view, required)
     if used > nav:

@@ -109,10 +109,11 @@ def requirement(book: Book, view: View, account: Account) -> Requirement:
 
 
 def free_funds(book: Book, view: View, required: Requirement) -> Decimal:
-    """Dollars left after the requirement: cash and long stock, less what must stay.
+    """Dollars left to open with: cash and long stock, less the initial requirement.
 
-    Negative means a margin call. A short option's value is inside the requirement and the
-    premium it brought inside the cash, so neither counts twice.
+    Negative means that nothing may be opened; ``excess`` says when to pay in. A short option's
+    value is inside the requirement and the premium it brought inside the cash, so neither
+    counts twice.
     """
     stock = sum(
         (
@@ -123,6 +124,15 @@ def free_funds(book: Book, view: View, required: Requirement) -> Decimal:
         ZERO,
     )
     return book.cash + stock - required.to_carry
+
+
+def excess(book: Book, view: View, required: Requirement) -> Decimal:
+    """Dollars above the maintenance requirement; negative is a margin call.
+
+    As ``free_funds``, but shares held count at their maintenance rate, not the initial one.
+    """
+    kept = sum((g.initial - g.maintenance for g in required.groups if g.carries), ZERO)
+    return free_funds(book, view, required) + cents(kept)
 
 
 def _long_option(position: Position) -> Group:

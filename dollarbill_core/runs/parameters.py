@@ -251,6 +251,11 @@ def _fraction(value: float) -> str | None:
     return None if value in (0, 1) else _between(0, 1)(value)
 
 
+def _below_one(value: float) -> str | None:
+    """From 0 to below 1."""
+    return None if value == 0 else _between(0, 1)(value)
+
+
 def _share(value: float) -> str | None:
     """Above 0, at most 1."""
     return None if value == 1 else _between(0, 1)(value)
@@ -305,7 +310,7 @@ CHECKS: Mapping[str, Check] = {
     "max_positions": _at_least(1),
     "seed": _at_least(0),
     "premium": _between(-0.5, 1),
-    "iv_percentile_min": _fraction,
+    "iv_percentile_min": _below_one,
     "fill_fraction": _fraction,
     "capital_fraction": _share,
     "margin_use": _share,
@@ -318,6 +323,9 @@ CHECKS: Mapping[str, Check] = {
 
 def _unknown_symbols(values: Mapping[str, Value]) -> str | None:
     """The sample holds a few symbols; a folder of real quotes answers for its own."""
+    for name in {"symbol", "symbols"} & values.keys():
+        if not str(values[name]).replace(",", " ").split():
+            return f"{name} names no underlying; write {name}=SPX, say"
     if values.get("source", "sample") != "sample":
         return None
     for name in ("symbol", "symbols"):

@@ -60,6 +60,7 @@ EXIT_OF: Mapping[str, Exit] = {
     "SettingsError": Exit.BAD_INPUT,
     "LedgerTooNew": Exit.BAD_INPUT,
     "LedgerLocked": Exit.BAD_INPUT,
+    "LedgerMismatch": Exit.BAD_INPUT,
     "NotALedger": Exit.BAD_INPUT,
     "NoChains": Exit.BAD_INPUT,
     "NoQuote": Exit.STALE_DATA,

@@ -37,7 +37,7 @@ _SENTENCE = (
 
 
 def load_chains(
-    source: str, symbols: Iterable[str], start: date, end: date, premium: float | None = None
+    source: str, symbols: Iterable[str], start: date, end: date, shift: float = 0.0
 ) -> Chains:
     """Chains from ``"sample"``, which models them, or from a folder of quotes.
 
@@ -45,8 +45,8 @@ def load_chains(
     ----------
     source
         ``"sample"``, or a folder that ``delta_neutral_chains`` can read.
-    symbols, start, end, premium
-        As for ``sample_chains``; quotes carry their own premium, so none may be given.
+    symbols, start, end, shift
+        As for ``sample_chains``; quotes are what they are, so none may be shifted.
 
     Raises
     ------
@@ -54,9 +54,9 @@ def load_chains(
         For a folder, symbol or period without quotes, in one line.
     """
     if source == SAMPLE:
-        return sample_chains(symbols, start, end, premium)
-    if premium is not None:
-        raise ValueError(f"a premium of {premium} is for modelled chains; {source} has quotes")
+        return sample_chains(symbols, start, end, shift)
+    if shift:
+        raise ValueError(f"a shift of {shift} is for modelled chains; {source} has quotes")
     return _within(delta_neutral_chains(Path(source).expanduser()), symbols, start, end)
 
 
@@ -143,9 +143,9 @@ def _columns(file: Path, needed: tuple[str, ...]) -> dict[str, NDArray[Any]]:
     table = pd.read_csv(file, dtype=str, keep_default_na=False, skipinitialspace=True)
     missing = [name for name in needed if name not in table.columns]
     if missing:
-        raise ValueError(f"{file}: no column {', '.join(missing)}")
+        raise NoChains(f"{file}: no column {', '.join(missing)}")
     if table.empty:
-        raise ValueError(f"{file}: no rows")
+        raise NoChains(f"{file}: no rows")
     return {name: table[name].to_numpy(dtype=str) for name in needed}
 
 
@@ -156,7 +156,7 @@ def _prices(symbol: str, stocks: Mapping[str, NDArray[Any]], file: Path) -> _Pri
     days, rows = days[order], rows[order]
     splits = days[_numbers(stocks["splitFactor"][rows], file) != 1.0]
     if len(splits):
-        raise ValueError(f"{file}: {symbol} splits on {splits[0]}, which is not handled yet")
+        raise NoChains(f"{file}: {symbol} splits on {splits[0]}, which is not handled yet")
     paid = _numbers(stocks["divCash"][rows], file)
     dividends = tuple(
         CashDividend(days[i].item(), Decimal(str(stocks["divCash"][rows[i]])))
@@ -204,7 +204,7 @@ def _with_vols(symbol: str, table: _QuoteTable, prices: _Prices) -> _QuoteTable:
     place = np.searchsorted(prices.days, table.day)
     if not np.isin(table.day, prices.days).all():
         lost = table.day[~np.isin(table.day, prices.days)][0]
-        raise ValueError(
+        raise NoChains(
             f"{_STOCK_FILE} has no close of {symbol} on {lost}, but there are quotes"
         )
     years = _years(table)
@@ -308,7 +308,7 @@ def _dates(texts: NDArray[Any], file: Path) -> NDArray[np.datetime64]:
     try:
         dates = pd.to_datetime(pd.Series(texts), format=form).to_numpy()
     except ValueError as error:
-        raise ValueError(f"{file}: a date cannot be read: {_first_line(error)}") from None
+        raise NoChains(f"{file}: a date cannot be read: {_first_line(error)}") from None
     return np.asarray(dates, dtype="datetime64[D]")
 
 
@@ -317,7 +317,7 @@ def _numbers(texts: NDArray[Any], file: Path) -> Floats:
     try:
         return np.where(texts == "", "nan", texts).astype(np.float64)
     except ValueError as error:
-        raise ValueError(f"{file}: a number cannot be read: {_first_line(error)}") from None
+        raise NoChains(f"{file}: a number cannot be read: {_first_line(error)}") from None
 
 
 def _rights(texts: NDArray[Any], file: Path) -> NDArray[np.int8]:
@@ -325,7 +325,7 @@ def _rights(texts: NDArray[Any], file: Path) -> NDArray[np.int8]:
     calls, puts = np.isin(names, ["call", "c"]), np.isin(names, ["put", "p"])
     unknown = texts[~(calls | puts)]
     if len(unknown):
-        raise ValueError(f"{file}: type is call or put, got {str(unknown[0])!r}")
+        raise NoChains(f"{file}: type is call or put, got {str(unknown[0])!r}")
     return np.where(calls, Right.CALL, Right.PUT).astype(np.int8)
 
 

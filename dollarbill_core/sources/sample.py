@@ -43,6 +43,7 @@ SYMBOLS: tuple[str, ...] = (INDEX, *STOCKS)
 DEFAULT_PREMIUM = 0.02  # implied less realised vol, where no VIX tells
 LEAST_VOL = 0.04  # the level never falls below it
 FIRST_PRICE = 100.0  # what a stock costs on the first day asked for
+HIGHEST_PRICE = 10_000.0  # beyond it, strikes by today's listing rules make no sense
 # 30-day vol at the money over the VIX of the same modelled chain: at a VIX of 0, and the change
 # per 1.0 of VIX. Found on chains of INDEX_SHAPE, 2014 to 2018; a test checks every day.
 AT_THE_MONEY_PER_VIX = (0.8769, -0.0375)
@@ -56,7 +57,7 @@ _STOCK_SOURCE = "adjusted stock prices in skfolio"
 _MODEL_SENTENCES = (
     "Nobody quoted these options: a model makes them from each day's close and earlier ones.",
     "Smile and term structure follow SPX quotes of 3 to 7 January 2011, as do SPX spreads.",
-    "Money earns the target federal funds rate of the day, for every term.",
+    "Options are priced with the target federal funds rate of the day, for every term.",
 )
 _INDEX_SENTENCES = (
     "All SPX options are listed as SPXW, which settle on the close; the real monthlies settle "
@@ -71,9 +72,7 @@ _STOCK_SENTENCES = (
 )
 
 
-def sample_chains(
-    symbols: Iterable[str], start: date, end: date, premium: float | None = None
-) -> Chains:
+def sample_chains(symbols: Iterable[str], start: date, end: date, shift: float = 0.0) -> Chains:
     """Chains of every session from ``start`` to ``end``, made when a day is asked for.
 
     Parameters
@@ -82,10 +81,11 @@ def sample_chains(
         From ``SYMBOLS``.
     start, end
         Both included; they need not be sessions.
-    premium
-        At-the-money 30-day vol less trailing 21-session realised vol, a fraction: 0.02 is two
-        points. With None it is ``DEFAULT_PREMIUM``, but on days with an official VIX the SPX
-        chain is the one from which Cboe's method gives that VIX.
+    shift
+        Added to every day's 30-day vol at the money, a fraction: 0.02 is two points. Without it
+        that vol is trailing 21-session realised vol plus ``DEFAULT_PREMIUM``, but on days with
+        an official VIX the SPX chain is the one from which Cboe's method gives that VIX. So a
+        shift asks what chains that carry more or less premium would have earned.
 
     Raises
     ------
@@ -93,10 +93,10 @@ def sample_chains(
         For an unknown symbol, a period outside the data, or an impossible premium.
     """
     names = _checked_symbols(symbols)
-    if premium is not None and not -1 < premium < 1:
-        raise ValueError(f"premium is a fraction, 0.02 for two points of vol; got {premium}")
-    days = {name: _chain_days(_underlying(name, premium), start, end) for name in names}
-    return Chains(days, _provenance(days, premium))
+    if not -1 < shift < 1:
+        raise ValueError(f"shift is a fraction, 0.02 for two points of vol; got {shift}")
+    days = {name: _chain_days(_underlying(name, shift), start, end) for name in names}
+    return Chains(days, _provenance(days, shift))
 
 
 def carried_premium(days: ChainDays) -> float:
@@ -132,42 +132,48 @@ def _checked_symbols(symbols: Iterable[str]) -> tuple[str, ...]:
     return names
 
 
-def _underlying(symbol: str, premium: float | None) -> Underlying:
-    if symbol == INDEX:
-        return _index(premium)
-    return _stock(symbol, DEFAULT_PREMIUM if premium is None else premium)
+def _underlying(symbol: str, shift: float) -> Underlying:
+    return _index(shift) if symbol == INDEX else _stock(symbol, shift)
 
 
 @lru_cache(maxsize=32)
-def _index(premium: float | None) -> Underlying:
+def _index(shift: float) -> Underlying:
     days, closes = _index_closes()
-    levels = _trailing_levels(closes, DEFAULT_PREMIUM if premium is None else premium)
-    if premium is None:
-        vix = _official_vix()
-        official = np.array([vix.get(day, math.nan) / 100 for day in days])
-        at_zero, slope = AT_THE_MONEY_PER_VIX
-        anchored = official * (at_zero + slope * official)
-        levels = np.where(np.isnan(official), levels, anchored)
-    return underlying(INDEX, _INDEX_ROOT, days, closes, levels)
+    vix = _official_vix()
+    official = np.array([vix.get(day, math.nan) / 100 for day in days])
+    at_zero, slope = AT_THE_MONEY_PER_VIX
+    anchored = official * (at_zero + slope * official)
+    levels = np.where(np.isnan(official), _trailing_levels(closes), anchored)
+    return underlying(INDEX, _INDEX_ROOT, days, closes, _shifted(levels, shift))
 
 
 @lru_cache(maxsize=64)
-def _stock(symbol: str, premium: float) -> Underlying:
+def _stock(symbol: str, shift: float) -> Underlying:
     days, table = _stock_closes()
     closes = table[:, STOCKS.index(symbol)]
-    return underlying(symbol, symbol, days, closes, _trailing_levels(closes, premium))
+    levels = _shifted(_trailing_levels(closes), shift)
+    return underlying(symbol, symbol, days, closes, levels)
 
 
-def _trailing_levels(closes: Floats, premium: float) -> Floats:
+def _trailing_levels(closes: Floats) -> Floats:
     """30-day vol at the money: realised over the last 21 sessions, plus the premium."""
-    levels: Floats = np.maximum(realised_vol(closes, _REALISED_SESSIONS) + premium, LEAST_VOL)
-    return levels
+    return realised_vol(closes, _REALISED_SESSIONS) + DEFAULT_PREMIUM
+
+
+def _shifted(levels: Floats, shift: float) -> Floats:
+    moved: Floats = np.maximum(levels + shift, LEAST_VOL)
+    return moved
 
 
 def _chain_days(known: Underlying, start: date, end: date) -> ChainDays:
     first, stop = _places(known, start, end)
     if not known.is_index:
         known = known.rescaled(FIRST_PRICE / float(known.closes[first]))
+        if known.closes[first:stop].max() > HIGHEST_PRICE:
+            raise NoChains(
+                f"{known.symbol} grows beyond {HIGHEST_PRICE:,.0f} from {FIRST_PRICE:.0f} on "
+                f"{known.days[first]}: ask for a shorter period"
+            )
     history = slice(max(first - _HISTORY_SESSIONS, 0), stop)
     return ChainDays(
         symbol=known.symbol,
@@ -196,7 +202,7 @@ def _places(known: Underlying, start: date, end: date) -> tuple[int, int]:
     return first, stop
 
 
-def _provenance(days: Mapping[str, ChainDays], premium: float | None) -> Provenance:
+def _provenance(days: Mapping[str, ChainDays], shift: float) -> Provenance:
     has_index, has_stocks = INDEX in days, any(symbol in STOCKS for symbol in days)
     used = {symbol: (each.days, each.closes, each.vols) for symbol, each in days.items()}
     model = (INDEX_SHAPE, STOCK_SHAPE, INDEX_WIDTHS, STOCK_WIDTHS, INDEX_DIVIDEND_YIELD)
@@ -208,7 +214,7 @@ def _provenance(days: Mapping[str, ChainDays], premium: float | None) -> Provena
         data_hash=fingerprint([used, model]),
         warnings=("NO DIVIDENDS", "SURVIVORS") if has_stocks else (),
         assumptions=(
-            *_premium_sentences(days, premium),
+            *_premium_sentences(days, shift),
             *_MODEL_SENTENCES,
             *(_INDEX_SENTENCES if has_index else ()),
             *(_STOCK_SENTENCES if has_stocks else ()),
@@ -216,21 +222,22 @@ def _provenance(days: Mapping[str, ChainDays], premium: float | None) -> Provena
     )
 
 
-def _premium_sentences(days: Mapping[str, ChainDays], premium: float | None) -> tuple[str, ...]:
+def _premium_sentences(days: Mapping[str, ChainDays], shift: float) -> tuple[str, ...]:
     """The volatility premium that these chains assume, in words."""
-    added = 100 * (DEFAULT_PREMIUM if premium is None else premium)
+    added = 100 * (DEFAULT_PREMIUM + shift)
     trailing = f"realised vol of the last {_REALISED_SESSIONS} sessions plus {added:.1f} points"
     index = days.get(INDEX)
-    known = set(index.sessions) & _official_vix().keys() if index and premium is None else ()
+    known = set(index.sessions) & _official_vix().keys() if index else set()
     plain = [symbol for symbol in days if not (symbol == INDEX and known)]
     sentences = []
     if index and known:
         carried = f"{100 * carried_premium(index):.1f} points above realised vol on average"
+        moved = f", moved by {100 * shift:+.1f} points" if shift else ""
         rest = len(index.sessions) - len(known)
         others = f", on the {rest} others {trailing}" if rest else ""
         sentences.append(
             f"{INDEX}: 30-day vol at the money follows the official VIX on {len(known)} days"
-            f"{others}; {carried}."
+            f"{moved}{others}; {carried}."
         )
     if plain:
         names = ", ".join(plain)

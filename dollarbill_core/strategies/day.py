@@ -1,6 +1,6 @@
 """One trading day in its order: settle and assign, breaker, manage, look, size, gate."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -89,11 +89,18 @@ def market_events(working: tuple[Order, ...], book: Book, view: View, house: Hou
 
 
 def decisions(
-    book: Book, view: View, strategy: Strategy, house: House, breaker: Breaker, units: Decimal
+    book: Book,
+    view: View,
+    strategy: Strategy,
+    house: House,
+    breaker: Breaker,
+    units: Decimal,
+    working: Sequence[Order] = (),
 ) -> Decisions:
     """Settle what has expired, then decide what to send. The backtest and a session call this.
 
-    ``units`` turn the NAV into the value of one unit, which is what the breaker follows.
+    ``working`` are orders sent earlier that may still fill; the gates count them. ``units``
+    turn the NAV into the value of one unit, which is what the breaker follows.
     """
     settled = settlement(book, view)
     book = book.after_all(settled)
@@ -103,7 +110,8 @@ def decisions(
     proposals = strategy.decide(view, book, house.account)
     for proposal in proposals:
         order = order_from(proposal, strategy.hash, view.now)
-        stopped = refusal(order, book, view, house.account, house.limits, breaker, orders)
+        sent = (*working, *orders)
+        stopped = refusal(order, book, view, house.account, house.limits, breaker, sent)
         if stopped is None:
             orders.append(order)
         else:

@@ -17,6 +17,8 @@ from dollarbill_core.values.contracts import Leg, Option, Stock
 from dollarbill_core.values.orders import Intent, Proposal, Reason
 from dollarbill_core.values.provenance import fingerprint
 
+LEAST_KNOWN = 0.9  # of a year's vols, for its percentile to mean something
+
 
 class Strategy(Protocol):
     """Anything that can say, from a view alone, what it wants to trade today."""
@@ -45,7 +47,7 @@ class ShortPremium:
     target_dte, exit_dte
         Calendar days to expiry at entry, and at which a trade is closed whatever it earns.
     entry_weekday
-        0 Monday to 4 Friday: one look a week, on that day or the next session.
+        0 Monday to 4 Friday: one look a week, on that day or the week's next session.
     profit_target
         Closes when the ask to close is at most (1 - target) x credit; 1 never does.
     stop_multiple
@@ -73,7 +75,9 @@ class ShortPremium:
     open_per_symbol: int = 1
 
     def __post_init__(self) -> None:
-        _demand(bool(self.symbols), "symbols must name at least one underlying", self.symbols)
+        names = self.symbols
+        _demand(bool(names), "symbols must name at least one underlying", names)
+        _demand(len(set(names)) == len(names), "symbols must name each underlying once", names)
         for name in ("put_delta", "call_delta"):
             delta = getattr(self, name)
             _demand(0 < delta < 0.5, f"{name} must be above 0 and below 0.5", delta)
@@ -145,6 +149,7 @@ class ShortPremium:
                 view.chain(symbol),
                 self.structure,
                 days=self.target_dte,
+                least_days=self.exit_dte + 1,
                 put_delta=self.put_delta,
                 call_delta=self.call_delta,
                 quantity=self.quantity,
@@ -155,9 +160,11 @@ class ShortPremium:
         return Proposal(trade, choice.legs, Intent.OPEN, Reason.ENTRY, choice.candidates)
 
     def _is_rich(self, symbol: str, view: View) -> bool:
-        """Whether a full year of implied vols says that today's is high enough."""
-        standing = view.iv_percentile(symbol)
-        return standing.days >= SESSIONS_PER_YEAR and standing.value >= self.iv_percentile_min
+        """Whether a year of implied vols, nearly all known, says that today's is high."""
+        standing, vols = view.iv_percentile(symbol), view.history[symbol].vols
+        is_a_year = len(vols) >= SESSIONS_PER_YEAR
+        is_known = standing.days >= LEAST_KNOWN * SESSIONS_PER_YEAR
+        return is_a_year and is_known and standing.value >= self.iv_percentile_min
 
 
 def _demand(holds: bool, rule: str, got: object) -> None:
@@ -204,7 +211,8 @@ def strategy_from(parameters: Mapping[str, Any]) -> ShortPremium:
     if "delta" in parameters:
         given["put_delta"] = given["call_delta"] = parameters["delta"]
     text = str(parameters.get("symbols", parameters.get("symbol", "")))
-    return ShortPremium(**given | {"symbols": tuple(text.replace(",", " ").split())})
+    names = tuple(dict.fromkeys(text.replace(",", " ").split()))
+    return ShortPremium(**given | {"symbols": names})
 
 
 def strategy_sentence(strategy: ShortPremium) -> str:

@@ -27,18 +27,25 @@ class Choice:
     candidates: tuple[Candidate, ...]
 
 
-def expiry_nearest(chain: Chain, days: int) -> date:
+def expiry_nearest(chain: Chain, days: int, least: int = 1) -> date:
     """The listed expiry nearest to ``days`` calendar days out; of two equally near, the later.
 
     Raises
     ------
     NoQuote
-        If nothing expires after today.
+        If nothing expires ``least`` days out or later, or the nearest is more than half of
+        ``days`` away from it: what was asked for is not listed.
     """
-    later = [expiry for expiry in chain.expiries if chain.days_to_expiry(expiry) > 0]
+    later = [expiry for expiry in chain.expiries if chain.days_to_expiry(expiry) >= least]
     if not later:
-        raise NoQuote(f"{chain.symbol}: nothing is listed beyond {chain.as_of:%Y-%m-%d}")
-    return min(later, key=lambda day: (abs(chain.days_to_expiry(day) - days), -day.toordinal()))
+        raise NoQuote(f"{chain.symbol}: nothing is listed {least} days out or later")
+    best = min(later, key=lambda day: (abs(chain.days_to_expiry(day) - days), -day.toordinal()))
+    if abs(chain.days_to_expiry(best) - days) > max(days / 2, 7):
+        raise NoQuote(
+            f"{chain.symbol}: {days} days are asked for, the nearest expiry is "
+            f"{chain.days_to_expiry(best)} days out"
+        )
+    return best
 
 
 def short_leg(chain: Chain, right: Right, delta: float, quantity: int) -> Choice:
@@ -83,6 +90,7 @@ def structure(
     put_delta: float,
     call_delta: float,
     quantity: int,
+    least_days: int = 1,
 ) -> Choice:
     """The legs of a structure from one day's chain, at one expiry.
 
@@ -91,7 +99,7 @@ def structure(
     NoQuote
         If a leg cannot be sold; the message says which and why.
     """
-    part = chain.expiring(expiry_nearest(chain, days))
+    part = chain.expiring(expiry_nearest(chain, days, least_days))
     choices = []
     if kind is not Structure.SHORT_CALL:
         choices.append(short_leg(part, Right.PUT, put_delta, quantity))

@@ -37,7 +37,8 @@ class Provenance:
     """What stands on the face of every quote set, result and page.
 
     ``warnings`` are the short capital labels (SURVIVORS), ``assumptions`` the sentences that
-    explain what was modelled; for real quotes, what was derived from them.
+    explain what was modelled; for real quotes, what was derived from them. ``terms_hash`` is
+    that of the account, limits, costs, fills and breaker in force.
     """
 
     source: str
@@ -46,6 +47,7 @@ class Provenance:
     data_hash: str
     stage: Stage = Stage.DESIGN
     strategy_hash: str = ""
+    terms_hash: str = ""
     seed: int | None = None
     warnings: tuple[str, ...] = ()
     assumptions: tuple[str, ...] = ()
