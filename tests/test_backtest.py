@@ -225,8 +225,9 @@ class TestWords:
 
     def test_modelled_chains_say_what_they_carry_and_what_is_needed(self):
         assert premium_sentence(self.FOUND, 0.013) == (
-            "The modelled chains carry +1.3 vol points over trailing realised vol on average; "
-            "over this period the strategy breaks even at +2.0 vol points."
+            "Over this period the strategy breaks even at +2.0 vol points of premium over "
+            "trailing realised vol; the modelled chains carry +1.3 on average, and without any "
+            "the profit would be -5.00."
         )
 
     @pytest.mark.parametrize(

@@ -335,14 +335,19 @@ def break_even_of(
 
 
 def premium_sentence(found: BreakEven | None, assumed: float | None) -> str:
-    """What premium modelled chains carry and what the strategy needs; empty for real quotes."""
+    """The premium a strategy needs, what its chains carry, what none would have brought.
+
+    Empty for real quotes.
+    """
     if found is None or assumed is None:
         return ""
     crosses = found.premium is not None
     needs = f"breaks even at {found}" if crosses else f"has no break-even, {found}"
+    bare = dict(found.tried).get(0.0)
+    none = f", and without any the profit would be {bare:,.2f}" if bare is not None else ""
     return (
-        f"The modelled chains carry {100 * assumed:+.1f} vol points over trailing realised vol "
-        f"on average; over this period the strategy {needs}."
+        f"Over this period the strategy {needs} of premium over trailing realised vol; the "
+        f"modelled chains carry {100 * assumed:+.1f} on average{none}."
     )
 
 
