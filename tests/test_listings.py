@@ -28,6 +28,7 @@ days = st.dates(date(1999, 1, 4), date(2022, 12, 28))
     [
         pytest.param(date(2005, 10, 27), 0, id="monthlies alone"),
         pytest.param(date(2005, 10, 28), 1, id="the first weekly"),
+        pytest.param(date(2005, 11, 4), 2, id="it expires, the next is listed"),
         pytest.param(date(2012, 5, 7), 4, id="five Fridays"),
         pytest.param(date(2014, 1, 6), 5, id="six weeklies and the monthly"),
     ],
@@ -39,10 +40,10 @@ def test_weeklies_listed(day, weeks):
 
 
 @given(day=days)
-def test_expiries_lie_ahead_on_sessions_in_order(day):
+def test_no_expiry_is_past_and_all_are_sessions_in_order(day):
     for expiries in (index_expiries(day), stock_expiries(day)):
         assert all(is_session(expiry) for expiry in expiries)
-        assert day < expiries[0] <= expiries[-1] <= day + timedelta(days=DAYS_AHEAD)
+        assert day <= expiries[0] <= expiries[-1] <= day + timedelta(days=DAYS_AHEAD)
         assert list(expiries) == sorted(set(expiries))
 
 
@@ -50,8 +51,30 @@ def test_expiries_lie_ahead_on_sessions_in_order(day):
 def test_an_expiry_once_listed_stays_listed(day):
     later = day + timedelta(days=1)
 
-    assert {x for x in index_expiries(day) if x > later} <= set(index_expiries(later))
-    assert {x for x in stock_expiries(day) if x > later} <= set(stock_expiries(later))
+    assert {x for x in index_expiries(day) if x >= later} <= set(index_expiries(later))
+    assert {x for x in stock_expiries(day) if x >= later} <= set(stock_expiries(later))
+
+
+@pytest.mark.parametrize(
+    ("expiries", "day", "own"),
+    [
+        pytest.param(index_expiries, date(2003, 2, 21), True, id="index monthly"),
+        pytest.param(index_expiries, date(2003, 2, 28), False, id="before weeklies"),
+        pytest.param(index_expiries, date(2014, 2, 28), True, id="index weekly"),
+        pytest.param(index_expiries, date(2014, 4, 17), True, id="the eve of Good Friday"),
+        pytest.param(stock_expiries, date(2014, 2, 21), True, id="stock monthly"),
+        pytest.param(stock_expiries, date(2014, 2, 28), False, id="stocks have no weeklies"),
+    ],
+)
+def test_an_expiry_is_listed_on_its_own_day(expiries, day, own):
+    assert (expiries(day)[0] == day) is own
+
+
+def test_two_near_months_follow_the_one_that_expires():
+    assert stock_expiries(date(2014, 2, 21)) == (
+        date(2014, 2, 21),
+        *stock_expiries(date(2014, 2, 22)),
+    )
 
 
 @given(day=st.dates(date(2014, 1, 2), date(2018, 12, 31)))

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import date, timedelta
+from decimal import Decimal as D
 from itertools import pairwise
 
 import numpy as np
@@ -16,15 +17,18 @@ from dollarbill_core.market.modelled import (
     modelled_chain,
     underlying,
 )
+from dollarbill_core.market.view import View
 from dollarbill_core.pricing import black_scholes
+from dollarbill_core.rules.costs import FillModel
 from dollarbill_core.values.calendars import expiry_instant, sessions, years_between
-from dollarbill_core.values.contracts import Right
+from dollarbill_core.values.contracts import Leg, Right
 from dollarbill_core.values.provenance import Quotes, fingerprint
 from tests.real_quotes import real_table
 
 DAYS = sessions(date(2014, 1, 2), date(2015, 12, 31))
 LAST = DAYS[-1]
-CALM = DAYS[300]
+CALM = DAYS[300]  # a Friday, on which weeklies expire
+A_MINUTE = 1 / (365 * 24 * 60)
 
 
 def made_up(root: str, first: float, seed: int = 3):
@@ -41,12 +45,12 @@ BOTH = pytest.mark.parametrize("known", [INDEX, STOCK], ids=["index", "stock"])
 
 
 def terms(chain: Chain) -> np.ndarray:
-    """Years to expiry of each row."""
+    """Years to expiry of each row, a minute at least."""
     known = {
         expiry: years_between(chain.as_of, expiry_instant(chain.expiring(expiry).option(0)))
         for expiry in chain.expiries
     }
-    return np.array([known[expiry] for expiry in chain.expiry.tolist()])
+    return np.array([max(known[expiry], A_MINUTE) for expiry in chain.expiry.tolist()])
 
 
 def yield_of(known) -> float:
@@ -162,7 +166,7 @@ def test_what_was_once_listed_is_quoted_until_it_expires(known):
 
     for day in DAYS[151:225:6]:
         listed = modelled_chain(known, day)
-        alive = [option for option in sold if option.expiry > day]
+        alive = [option for option in sold if option.expiry >= day]
         assert all(listed.row(option) is not None for option in alive)
 
 
@@ -182,12 +186,55 @@ def test_a_day_knows_nothing_of_the_days_after_it(known):
     )
 
 
+@pytest.mark.parametrize("known", [INDEX, STOCK], ids=["index", "stock"])
+@pytest.mark.parametrize("day", [date(2015, 2, 20), date(2015, 3, 20)])
+def test_on_its_last_day_an_option_is_quoted_at_about_its_intrinsic_value(known, day):
+    part = modelled_chain(known, day).expiring(day)
+    widths = INDEX_WIDTHS if known is INDEX else STOCK_WIDTHS
+    intrinsic = np.maximum(part.right * (part.spot - part.strike), 0)
+    half = np.interp(intrinsic, *widths)
+    minute = 0.4 * part.spot * known.levels[DAYS.index(day)] * np.sqrt(A_MINUTE)
+
+    assert len(part) > 20
+    assert all(np.isfinite(x).all() for x in (part.bid, part.ask, part.vol, part.delta))
+    assert (part.bid <= intrinsic + 1e-8).all()
+    assert (part.ask > intrinsic).all()
+    assert (part.ask > part.bid).all()
+    assert (part.ask <= intrinsic + half + 0.10 + 2 * minute).all()
+    assert (part.bid >= intrinsic - half - 0.10).all()
+    assert (np.abs(part.delta) <= 1 + 1e-12).all()
+    far = intrinsic == 0
+    far &= np.abs(part.strike / part.spot - 1) > 0.05
+    assert far.any()
+    assert (part.bid[far] == 0).all()
+    assert (part.ask[far] == part.ask.min()).all()
+
+
+@BOTH
+def test_an_exit_decided_on_the_eve_fills_on_the_last_day(known):
+    eve, last = (modelled_chain(known, date(2015, 2, day)) for day in (19, 20))
+    held = eve.expiring(date(2015, 2, 20))
+    option = held.option(int(np.argmin(np.abs(held.delta + 0.16))))
+    view = View(
+        last.as_of, {known.symbol: D(str(round(last.spot, 2)))}, chains={known.symbol: last}
+    )
+
+    paid = FillModel().price(Leg(option, 1), view)
+
+    assert paid == D(repr(float(last.ask[last.row(option)])))
+
+
+@BOTH
+def test_what_has_expired_is_not_listed(known):
+    assert date(2015, 2, 20) not in modelled_chain(known, date(2015, 2, 23)).expiries
+
+
 def test_a_chain_says_what_it_is():
     chain = modelled_chain(INDEX, CALM)
 
     assert (chain.symbol, chain.roots, chain.quotes) == ("SPX", ("SPXW",), Quotes.MODELLED)
     assert chain.option(0).underlying == "SPX"
-    assert chain.expiries[0] > CALM
+    assert chain.expiries[0] >= CALM
     assert chain.expiries[-1] <= CALM + timedelta(days=100)
 
 

@@ -78,31 +78,37 @@ FIRST_PENNY_CLASSES = dict.fromkeys(("AMD", "GE", "MSFT"), date(2007, 1, 26))
 
 @lru_cache(maxsize=4096)
 def index_expiries(day: date) -> tuple[date, ...]:
-    """SPX expiries listed after ``day``: monthlies, and the Friday weeklies of that year.
+    """SPX expiries listed on ``day``, its own too: monthlies and that year's Friday weeklies.
 
     >>> [f"{expiry:%m-%d}" for expiry in index_expiries(date(2003, 1, 2))]
     ['01-17', '02-21', '03-21']
     >>> [f"{expiry:%m-%d}" for expiry in index_expiries(date(2014, 1, 3))]
-    ['01-10', '01-17', '01-24', '01-31', '02-07', '02-14', '02-21', '03-21']
+    ['01-03', '01-10', '01-17', '01-24', '01-31', '02-07', '02-14', '02-21', '03-21']
     """
     monthlies = _monthlies(day)
     ahead = max((days for start, days in FRIDAYS_AHEAD if day >= start), default=0)
-    weeklies = weekly_expiries(_after(day, 1), _after(day, ahead)) if ahead else ()
+    launched = _after(FRIDAYS_AHEAD[0][0], 1)  # no weekly expired on the day of the launch
+    weeklies = weekly_expiries(max(day, launched), _after(day, ahead)) if ahead else ()
     return tuple(sorted({*monthlies, *weeklies}))
 
 
 @lru_cache(maxsize=4096)
 def stock_expiries(day: date) -> tuple[date, ...]:
-    """Stock expiries listed after ``day``: two near months and the quarterly cycle's next.
+    """Stock expiries listed on ``day``: two near months and the quarterly cycle's next.
+
+    One that expires on ``day`` itself comes before them.
 
     Source: OCC, "Equity Options Product Specifications", expiration months.
 
     >>> [f"{expiry:%m-%d}" for expiry in stock_expiries(date(2003, 1, 21))]
     ['02-21', '03-21', '04-17']
+    >>> [f"{expiry:%m-%d}" for expiry in stock_expiries(date(2003, 2, 21))]
+    ['02-21', '03-21', '04-17']
     """
     monthlies = _monthlies(day)
-    cycle = (expiry for expiry in monthlies[_NEAR_MONTHS:] if expiry.month in _QUARTERLY_MONTHS)
-    return (*monthlies[:_NEAR_MONTHS], *cycle)
+    near = _NEAR_MONTHS + (day in monthlies)
+    cycle = (expiry for expiry in monthlies[near:] if expiry.month in _QUARTERLY_MONTHS)
+    return (*monthlies[:near], *cycle)
 
 
 def index_strikes(bounds: Floats) -> tuple[Floats, Booleans]:
@@ -175,7 +181,7 @@ def _ladder(programmes: int) -> Floats:
 
 
 def _monthlies(day: date) -> tuple[date, ...]:
-    return monthly_expiries(_after(day, 1), _after(day, DAYS_AHEAD))
+    return monthly_expiries(day, _after(day, DAYS_AHEAD))
 
 
 def _after(day: date, days: int) -> date:

@@ -41,6 +41,8 @@ INDEX_WIDTHS = (
 )
 STOCK_WIDTHS = ((0.0, 1.0, 5.0, 20.0, 60.0), (0.01, 0.03, 0.08, 0.25, 0.50))  # assumed
 
+_A_MINUTE = 1 / (365 * 24 * 60)  # years; what is left at the close of an option's last day
+
 # Standard deviations from the close to the lowest and highest strike (of the longest term) and
 # to the end of the narrow intervals (of 30 days): out to where nobody bids.
 _FARTHEST_INDEX = (-9.0, 5.0)
@@ -135,7 +137,8 @@ def modelled_chain(known: Underlying, day: date) -> Chain:
     """The chain at the close of ``day``: the model's price, less and plus half a spread.
 
     Bids are rounded down and asks up to ticks; a bid may be 0. ``vol`` is the model's, from
-    before that rounding. Raises ValueError when the model knows no vol on ``day``.
+    before that rounding. What expires on ``day`` is quoted as if a minute were left, at about
+    its intrinsic value. Raises ValueError when the model knows no vol on ``day``.
     """
     place = bisect_left(known.days, day)
     if place == len(known.days) or known.days[place] != day or not known.levels[place] > 0:
@@ -143,7 +146,8 @@ def modelled_chain(known: Underlying, day: date) -> Chain:
     now, expiries = close_instant(day), known.expiries(day)
     strikes, listed = known.strikes(day, _bounds_since_listed(known, place, expiries))
     term, rung = np.nonzero(listed)
-    years = np.array([years_between(now, _settled(known.root, x)) for x in expiries])
+    left = [years_between(now, _settled(known.root, expiry)) for expiry in expiries]
+    years = np.maximum(left, _A_MINUTE)
     prices, deltas, vols = _priced(known, place, strikes[rung], years, term)
     half = np.interp(prices, *(INDEX_WIDTHS if known.is_index else STOCK_WIDTHS))
     ticks, count = known.ticks(day), len(term)
