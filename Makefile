@@ -30,7 +30,7 @@ test: export DOLLARBILL_HOME := $(CURDIR)/.state/test
 test: lint  ## lint, types, tests with coverage, and every notebook's checked cells
 	@rm -rf "$(CURDIR)/.state/test"
 	$(PY) -m pytest $(TWO_AT_A_TIME) --cov --cov-report=term
-	$(PY) -m pytest $(TWO_AT_A_TIME) --nbval-lax --nbval-current-env notebooks
+	$(PY) -m pytest --nbval-lax --nbval-current-env notebooks
 
 lab: $(STAMP)  ## open the notebooks in JupyterLab
 	@$(PY) -m jupyterlab notebooks

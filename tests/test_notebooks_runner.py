@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -211,6 +212,21 @@ def test_the_same_session_cannot_be_run_twice_at_once(tmp_path, settings):
     assert other.exit_code == 0
     assert set(before) <= set(settings.reports.rglob("*"))
     assert run_notebook(path, {}, settings).exit_code == 0
+
+
+def test_runs_that_start_at_once_do_not_meet(tmp_path, settings, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    place = "import json, ipykernel\nfrom dollarbill_core.runs.records import record\n"
+    read = "record(socket=json.load(open(ipykernel.get_connection_file()))['ip'])"
+    paths = [notebook(tmp_path, place + read, name=f"02_tiny_{i}") for i in range(4)]
+
+    with ThreadPoolExecutor(4) as threads:
+        done = list(threads.map(lambda path: run_notebook(path, {}, settings), paths))
+
+    assert [run.status for run in done] == [Status.OK] * 4
+    sockets = {run.results["socket"] for run in done}
+    assert len(sockets) == 4
+    assert not list(tmp_path.glob("kernel-ipc*"))
 
 
 def test_a_secret_in_any_file_fails_the_run_and_removes_them_all(

@@ -192,6 +192,10 @@ def _child(job: Mapping[str, Any]) -> None:
         line = _first_line(cell.source)
         say("cell", index=cell_index, number=cell_index + 1, total=total, first_line=line)
 
+    # Sockets of our own: no port and no warning. Unless told, Jupyter names them kernel-ipc-1
+    # and so on in the working directory, where two runs that start at once take the same.
+    sockets = str(Path(os.environ["JUPYTER_RUNTIME_DIR"]) / "kernel")
+    kernel = Config(KernelManager={"transport": "ipc", "ip": sockets})
     threading.Thread(target=_leave_with_the_runner, daemon=True).start()
     try:
         papermill.execute_notebook(
@@ -202,7 +206,7 @@ def _child(job: Mapping[str, Any]) -> None:
             language="python",
             progress_bar=False,
             on_cell_start=cell_started,
-            config=Config(KernelManager={"transport": "ipc"}),  # no port, and no warning
+            config=kernel,
         )
         say("done")
     except PapermillExecutionError:
