@@ -30,7 +30,7 @@ test: export DOLLARBILL_HOME := $(CURDIR)/.state/test
 test: lint  ## lint, types, tests with coverage, and every notebook's checked cells
 	@rm -rf "$(CURDIR)/.state/test"
 	$(PY) -m pytest $(TWO_AT_A_TIME) --cov --cov-report=term
-	$(PY) -m pytest --nbval-lax --nbval-current-env notebooks
+	$(PY) -m pytest --nbval-lax --nbval-current-env --nbval-cell-timeout=300 notebooks
 
 lab: $(STAMP)  ## open the notebooks in JupyterLab
 	@$(PY) -m jupyterlab notebooks
@@ -41,7 +41,7 @@ tidy: $(STAMP)  ## format the code, re-run every notebook, keep only the checked
 	@rm -rf "$(CURDIR)/.state/tidy"
 	$(PY) -m ruff check --quiet --fix --exit-zero .
 	$(PY) -m ruff format --quiet .
-	$(PY) -m jupyter execute --inplace notebooks/*.ipynb
+	$(PY) -m jupyter execute --timeout=600 --inplace notebooks/*.ipynb
 	$(PY) -m nbstripout --keep-count --keep-id --extra-keys "$(STRIPPED_KEYS)" notebooks/*.ipynb
 
 lint: $(STAMP)  ## check style and types, change nothing

@@ -290,6 +290,24 @@ class TestBadInput:
         assert line in said[0]
         assert not list((clean / "reports").glob("*/*"))
 
+    def test_a_run_that_is_under_way_is_not_run_again(self, clean):
+        own = {
+            "DOLLARBILL_HOME": str(clean / "home"),
+            "DOLLARBILL_REPORTS": str(clean / "reports"),
+        }
+        command = [sys.executable, "-m", "dollarbill_core.runs.cli", "run", "02"]
+        with subprocess.Popen(
+            command, cwd=ROOT, env=os.environ | own, stderr=subprocess.PIPE, text=True
+        ) as first:
+            while first.poll() is None and "cell 2/" not in first.stderr.readline():
+                pass  # its first cells are under way
+            second = dollarbill(clean, "run", "02")
+            first.terminate()
+
+        assert second.returncode == 2
+        assert len(second.stderr.splitlines()) == 1
+        assert "running" in second.stderr
+
     def test_a_ledger_of_a_newer_version_is_left_alone(self, clean):
         ledger = clean / "newer.sqlite"
         Ledger.open(ledger).close()

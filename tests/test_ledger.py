@@ -315,10 +315,11 @@ with Ledger.open({str(path)!r}).locked():
     os._exit(1)
 """
     root = Path(__file__).parents[1]
-    subprocess.run([sys.executable, "-c", script], cwd=root, check=False)
+    died = subprocess.run([sys.executable, "-c", script], cwd=root, check=False)
 
-    with Ledger.open(path).locked():
-        pass
+    assert died.returncode == 1
+    with Ledger.open(path).locked() as held:
+        assert held is None  # reached: the lock could be had
 
 
 # The schema.

@@ -156,7 +156,9 @@ def test_two_values_that_contradict_each_other_are_named(values, line):
 
 
 def test_a_statement_may_begin_in_its_own_month():
-    check_values({"start": "2018-08-31", "month": "2018-08"})
+    assert check_values({"start": "2018-08-31", "month": "2018-08"}) is None
+    with pytest.raises(ParameterError):
+        check_values({"start": "2018-09-03", "month": "2018-08"})
 
 
 def test_a_folder_of_real_quotes_answers_for_its_own_symbols(tmp_path):

@@ -56,7 +56,7 @@ class Frame:
         return f"{self.title}: {len(self.page):,} characters of HTML"
 
     def _repr_html_(self) -> str:
-        style = "width:100%;height:60rem;border:1px solid #b9bfc6"
+        style = "width:100%;height:60rem;border:1px solid #b9bfc6;box-sizing:border-box"
         title, page = escape(self.title), escape(self.page)
         return f'<iframe title="{title}" style="{style}" srcdoc="{page}"></iframe>'
 

@@ -156,7 +156,7 @@ class Explorer:
         if is_live(os.environ):
             display(self.panel())  # type: ignore[no-untyped-call]  # IPython's is bare
         twin = {"text/html": self._repr_html_(), "text/plain": repr(self)}
-        display(twin, raw=True)  # type: ignore[no-untyped-call]
+        display(twin, raw=True)  # type: ignore[no-untyped-call]  # IPython's is bare
 
     def panel(self) -> Any:
         """The live part: an ipywidgets box whose picture follows the sliders when let go."""
@@ -246,7 +246,7 @@ def _control(slider: Slider) -> Any:
 def _show(figure: go.Figure) -> None:
     from IPython.display import display
 
-    display(figure)  # type: ignore[no-untyped-call]
+    display(figure)  # type: ignore[no-untyped-call]  # IPython's is bare
 
 
 def _dollars(amount: float) -> str:
