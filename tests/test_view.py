@@ -195,7 +195,8 @@ def test_standings_read_the_history():
 
 def spoiled(name: str) -> Chain:
     column = getattr(chain(), name).copy()
-    column[0] = -column[0] if name == "right" else column[0] + 1
+    more = np.timedelta64(1, "D") if name == "expiry" else 1
+    column[0] = -column[0] if name == "right" else column[0] + more
     return replace(chain(), **{name: column})
 
 

@@ -245,7 +245,7 @@ def _quoted_days(symbol: str, table: _QuoteTable, prices: _Prices) -> ChainDays:
 
 def _chain(symbol: str, table: _QuoteTable, prices: _Prices, day: date) -> Chain:
     when = np.datetime64(day, "D")
-    rows = slice(*np.searchsorted(table.day, [when, when + 1]).tolist())
+    rows = slice(*np.searchsorted(table.day, [when, when + np.timedelta64(1, "D")]).tolist())
     return Chain(
         symbol=symbol,
         as_of=close_instant(day),
