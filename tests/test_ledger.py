@@ -3,6 +3,7 @@
 import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal as D
 from pathlib import Path
@@ -46,7 +47,8 @@ def order(name="db-1") -> Order:
 
 @pytest.fixture
 def ledger():
-    return Ledger.open()
+    with Ledger.open() as ledger:
+        yield ledger
 
 
 @pytest.fixture
@@ -233,12 +235,14 @@ def test_what_is_written_is_there_when_opened_anew(tmp_path):
 
 
 def test_two_readers_see_what_the_other_writes(tmp_path):
-    one, two = (Ledger.open(tmp_path / "l.sqlite") for _ in range(2))
-    assert two.entries() == ()
+    path = tmp_path / "l.sqlite"
 
-    one.record(one.begin(DAY, "abc", T0, SOURCE).id, [("a", FLOW)])
+    with Ledger.open(path) as one, Ledger.open(path) as two:
+        assert two.entries() == ()
 
-    assert two.events() == (FLOW,)
+        one.record(one.begin(DAY, "abc", T0, SOURCE).id, [("a", FLOW)])
+
+        assert two.events() == (FLOW,)
 
 
 def test_a_file_is_durable_and_strict(tmp_path):
@@ -254,7 +258,7 @@ def test_a_file_is_durable_and_strict(tmp_path):
 def test_a_later_versions_ledger_is_refused_in_one_line(tmp_path):
     path = tmp_path / "l.sqlite"
     Ledger.open(path).close()
-    with sqlite3.connect(path) as db:
+    with closing(sqlite3.connect(path)) as db, db:
         db.execute("UPDATE alembic_version SET version_num = '0999'")
 
     with pytest.raises(
@@ -268,13 +272,13 @@ def test_a_later_versions_ledger_is_refused_in_one_line(tmp_path):
 
 def test_another_programs_database_is_refused_and_left_alone(tmp_path):
     path = tmp_path / "other.sqlite"
-    with sqlite3.connect(path) as db:
+    with closing(sqlite3.connect(path)) as db, db:
         db.execute("CREATE TABLE recipes (name TEXT)")
 
     with pytest.raises(NotALedger, match="something else"):
         Ledger.open(path)
 
-    with sqlite3.connect(path) as db:
+    with closing(sqlite3.connect(path)) as db, db:
         assert db.execute("SELECT name FROM sqlite_master").fetchall() == [("recipes",)]
 
 
@@ -290,13 +294,13 @@ def test_a_file_that_is_no_database_is_refused_in_one_line(tmp_path):
 
 
 def test_one_session_at_a_time(tmp_path):
-    one, two = (Ledger.open(tmp_path / "l.sqlite") for _ in range(2))
-
     busy = pytest.raises(LedgerLocked, match="another session is writing")
-    with one.locked(), busy, two.locked():
-        pass
-    with two.locked():
-        pass
+
+    with Ledger.open(tmp_path / "l.sqlite") as one, Ledger.open(tmp_path / "l.sqlite") as two:
+        with one.locked(), busy, two.locked():
+            pass
+        with two.locked():
+            pass
 
 
 def test_a_lock_in_memory_holds_too(ledger):
@@ -318,7 +322,7 @@ with Ledger.open({str(path)!r}).locked():
     died = subprocess.run([sys.executable, "-c", script], cwd=root, check=False)
 
     assert died.returncode == 1
-    with Ledger.open(path).locked() as held:
+    with Ledger.open(path) as ledger, ledger.locked() as held:
         assert held is None  # reached: the lock could be had
 
 
