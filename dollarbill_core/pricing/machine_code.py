@@ -243,7 +243,7 @@ def _library(kernel: Kernel) -> Any:
     from numba.core.registry import cpu_target
 
     flags = compiler.Flags()
-    cpu_target.options.parse_as_flags(flags, _options(forceinline=False))
+    cpu_target.options.parse_as_flags(flags, {"nopython": True} | _options(forceinline=False))
     passed: list[Any] = []
     for kind in kernel._kinds:
         number = types.int64 if kind is int else types.float64
