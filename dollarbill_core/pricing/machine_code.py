@@ -31,7 +31,7 @@ Plain = TypeVar("Plain", bound=Callable[..., Any])
 
 _HERE = Path(__file__).resolve().parent
 # What machine code may call by itself: the C library. All else would need numba beside it.
-_C_LIBRARY = set("memset memcpy memmove exp log log1p expm1 erf erfc pow".split())
+_C_LIBRARY = set("memset memcpy memmove sqrt exp log log1p expm1 erf erfc pow".split())
 _DIGEST = hashlib.sha256().digest_size
 
 
