@@ -1,0 +1,140 @@
+"""The early-exercise premium: what an American option is worth over the European one.
+
+Of a put with a strike of one, as in `exercise`. Where it is held it is the interest on the
+strike less the dividends on the spot, over all later times at which it will be exercised::
+
+    premium = integral over t from 0 to T of
+        rate exp(-rate t) N(-d2(t)) - dividend_yield spot exp(-dividend_yield t) N(-d1(t))
+
+with ``d1, d2`` those of a European option with strike ``B(T - t)`` and ``t`` years to go.
+
+Source: Kim (1990); Andersen, Lake and Offengenden (2016), equation 2.5.
+"""
+
+import math
+
+import numpy as np
+
+from dollarbill_core.pricing.exercise import (
+    COEFFICIENTS,
+    chebyshev_values,
+    quarter_circle,
+    start_of_boundary,
+)
+from dollarbill_core.pricing.kernels import bell, exp, log, normal_cdf
+from dollarbill_core.pricing.machine_code import Floats, compiled
+
+POINTS = 32  # of the integral over time, a multiple of 8
+_LANES = 8
+_DENSITY = 0.3989422804014327  # 1 / sqrt(2 pi)
+_SINE, _WEIGHT = quarter_circle(POINTS)
+_COSINE = np.sqrt(1.0 - _SINE**2)
+
+_SERIES = 0
+_SHARE = _SERIES + 16
+_ONE = _SHARE + 64
+_TWO = _ONE + POINTS
+_VALUE = _TWO + POINTS
+_SLOPE = _VALUE + POINTS
+_CURVE = _SLOPE + POINTS
+_SUM = _CURVE + POINTS
+SCRATCH = _SUM + 3 * _LANES
+
+
+@compiled
+def premium_kernel(
+    spot: Floats,
+    years: Floats,
+    rate: Floats,
+    dividend_yield: Floats,
+    vol: Floats,
+    place: Floats,
+    first: Floats,
+    count: Floats,
+    reach: Floats,
+    level: Floats,
+    share: Floats,
+    table: Floats,
+    s: Floats,
+    premium: Floats,
+    slope: Floats,
+    curve: Floats,
+    boundary: Floats,
+) -> None:
+    """Premium of each option and its two derivatives by spot, and the boundary.
+    """
+    for o in range(spot.size):
+        t, r, q, v, x = years[o], rate[o], dividend_yield[o], vol[o], spot[o]
+        start = start_of_boundary(r, q)
+        begin = int(first[o])
+        nodes = int(count[o])
+        total = 0.0
+        for k in range(nodes):
+            away = place[o] - level[begin + k]
+            weight = share[begin + k] / (1e-200 if away == 0.0 else away)
+            s[_SHARE + k] = weight
+            total += weight
+        scale = v * v / total
+        for n in range(COEFFICIENTS):
+            s[_SERIES + n] = 0.0
+        for k in range(nodes):
+            weight = s[_SHARE + k] * scale
+            for n in range(COEFFICIENTS):
+                s[_SERIES + n] += weight * table[(begin + k) * COEFFICIENTS + n]
+        part = math.sqrt(t) / reach[o]
+        twice = 4.0 * part - 2.0
+        one = 0.0
+        two = 0.0
+        for n in range(COEFFICIENTS - 1, 0, -1):
+            one, two = s[_SERIES + n] + twice * one - two, one
+        square = s[_SERIES] + 0.5 * twice * one - two
+        edge = start - math.sqrt(max(square, 0.0))
+        boundary[o] = exp(edge)
+        for j in range(POINTS):
+            s[_ONE + j] = 0.0
+            s[_TWO + j] = 0.0
+        for n in range(COEFFICIENTS - 1, 0, -1):
+            term = s[_SERIES + n]
+            for j in range(POINTS):
+                each = 4.0 * part * _COSINE[j] - 2.0
+                new = term + each * s[_ONE + j] - s[_TWO + j]
+                s[_TWO + j] = s[_ONE + j]
+                s[_ONE + j] = new
+        ratio = log(x)
+        root = v * math.sqrt(t)
+        drift = (r - q) / v * math.sqrt(t) + 0.5 * root
+        term = s[_SERIES]
+        for j in range(POINTS):
+            each = 2.0 * part * _COSINE[j] - 1.0
+            square = term + each * s[_ONE + j] - s[_TWO + j]
+            there = start - math.sqrt(max(square, 0.0))
+            span = root * _SINE[j]
+            over = 1.0 / span
+            d1 = (ratio - there) * over + drift * _SINE[j]
+            d2 = d1 - span
+            bell1 = bell(d1)
+            bell2 = bell(d2)
+            u = t * _SINE[j] * _SINE[j]
+            earned = r * t * _WEIGHT[j] * exp(-r * u)
+            paid = q * t * _WEIGHT[j] * exp(-q * u)
+            below = normal_cdf(-d1, bell1)
+            flow1 = paid * _DENSITY * bell1 * over
+            flow2 = earned * _DENSITY * bell2 * over / x
+            s[_VALUE + j] = earned * normal_cdf(-d2, bell2) - paid * x * below
+            s[_SLOPE + j] = flow1 - flow2 - paid * below
+            s[_CURVE + j] = (flow2 * (1.0 + d2 * over) + flow1 * (1.0 - d1 * over)) / x
+        for j in range(_LANES):
+            s[_SUM + j] = 0.0
+            s[_SUM + _LANES + j] = 0.0
+            s[_SUM + 2 * _LANES + j] = 0.0
+            for k in range(POINTS // _LANES):
+                s[_SUM + j] += s[_VALUE + k * _LANES + j]
+                s[_SUM + _LANES + j] += s[_SLOPE + k * _LANES + j]
+                s[_SUM + 2 * _LANES + j] += s[_CURVE + k * _LANES + j]
+        premium[o] = 0.0
+        slope[o] = 0.0
+        curve[o] = 0.0
+        for j in range(_LANES):
+            premium[o] += s[_SUM + j]
+            slope[o] += s[_SUM + _LANES + j]
+            curve[o] += s[_SUM + 2 * _LANES + j]
