@@ -2,8 +2,8 @@
 
     python benchmarks/startup.py --rounds 15
 
-Each line starts processes in turn with one that only imports numpy, and prints the median of the
-differences. The first process of all compiles what is not in the cache, and is not counted.
+Each line starts processes in turn with one that only imports numpy, and prints the median of
+the differences. The first process of all compiles what is not in the cache, and is not counted.
 """
 
 import argparse
