@@ -13,18 +13,29 @@ Source: Black and Scholes (1973), Merton (1973); Haug, The Complete Guide to Opt
 Formulas (1998), chapter 1.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple
+from math import prod
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
-from scipy.special import ndtr, ndtri
+from numpy.typing import ArrayLike
 
-Floats = NDArray[np.float64]
+from dollarbill_core.pricing.european import (
+    are_valid,
+    greeks_kernel,
+    normal,
+    plain_greeks,
+    plain_price,
+    price_kernel,
+    terms,
+    terms_at,
+)
+from dollarbill_core.pricing.european import log_ratio as log_ratio
+from dollarbill_core.pricing.machine_code import Floats as Floats
 
 DAYS_PER_YEAR = 365.0
 POINTS_PER_UNIT_OF_VOL = 100.0
-_ROOT_TWO_PI = 2.5066282746310002
+_CHUNK = 1 << 16  # options at a time: what a core's own cache holds
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +43,9 @@ class Greeks:
     """Price of one share's option and its derivatives, each shaped as the broadcast input.
 
     ``delta`` and ``gamma`` per dollar of spot, ``vega`` per 1.0 of vol, ``theta`` per year of
-    calendar time that passes, ``rho`` per 1.0 of rate.
+    calendar time that passes, ``rho`` per 1.0 of rate. Of the second order: ``vanna`` is the
+    change of delta per 1.0 of vol, ``volga`` that of vega per 1.0 of vol, ``charm`` that of
+    delta per year of calendar time that passes.
     """
 
     price: Floats
@@ -41,6 +54,9 @@ class Greeks:
     vega: Floats
     theta: Floats
     rho: Floats
+    vanna: Floats
+    volga: Floats
+    charm: Floats
 
     @property
     def theta_per_day(self) -> Floats:
@@ -99,8 +115,8 @@ def price(
     >>> round(float(price(1, 60, 65, 0.25, 0.08, 0.30)), 4)
     2.1334
     """
-    with np.errstate(all="ignore"):
-        return _price(_terms(right, spot, strike, years, rate, vol, dividend_yield))[()]
+    market = right, spot, strike, years, rate, vol, dividend_yield
+    return _evaluated(price_kernel, lambda *odd: plain_price(terms(*odd)), 1, market)[0]
 
 
 def price_from_forward(
@@ -119,14 +135,8 @@ def price_from_forward(
     >>> round(float(price_from_forward(-1, 19, 19, 0.75, 0.9277434863, 0.28)), 4)
     1.7011
     """
-    with np.errstate(all="ignore"):
-        sign, forward, strike, years, discount, vol = _floats(
-            right, forward, strike, years, discount, vol
-        )
-        ratio = log_ratio(forward, strike)
-        valid = _are_valid(sign, forward, strike, years, vol) & (discount >= 0)
-        terms = _assembled(sign, discount * forward, discount * strike, ratio, years, vol)
-        return np.where(valid, _price(terms), np.nan)[()]
+    market = right, forward, strike, years, discount, vol
+    return _evaluated(_forward_price_kernel, _plain_forward_price, 1, market)[0]
 
 
 def greeks(
@@ -138,7 +148,7 @@ def greeks(
     vol: ArrayLike,
     dividend_yield: ArrayLike = 0.0,
 ) -> Greeks:
-    """Price, delta, gamma, vega, theta and rho of one share's European option.
+    """Price, five Greeks and three of the second order of one share's European option.
 
     Parameters as for `price`. With ``n`` the normal density::
 
@@ -148,6 +158,10 @@ def greeks(
         theta = -A n(d1) vol / (2 sqrt(years))
                 + right (dividend_yield A N(right d1) - rate B N(right d2))   per year
         rho   = right years B N(right d2)                                    per 1.0 of rate
+        vanna = -exp(-dividend_yield years) n(d1) d2 / vol             delta, per 1.0 of vol
+        volga = vega d1 d2 / vol                                        vega, per 1.0 of vol
+        charm = dividend_yield delta - exp(-dividend_yield years) n(d1)
+                ((rate - dividend_yield) / s - d2 / (2 years))               delta, per year
 
     At the money with no time or no vol left, delta is a half and gamma infinite.
 
@@ -166,25 +180,34 @@ def greeks(
     >>> round(float(sensitivities.vega_per_point), 4)
     0.1894
     """
-    with np.errstate(all="ignore"):
-        t = _terms(right, spot, strike, years, rate, vol, dividend_yield)
-        spot, years, rate, vol, dividend_yield = _floats(spot, years, rate, vol, dividend_yield)
-        held = ndtr(t.sign * t.d1)
-        received = _product(t.spot_paid, held)
-        paid = _product(t.strike_paid, ndtr(t.sign * t.d2))
-        density = np.exp(-0.5 * t.d1 * t.d1) / _ROOT_TWO_PI
-        carry = _product(dividend_yield, received) - _product(rate, paid)
-        growth = np.exp(-dividend_yield * years)
-        decay = _product(_product(t.spot_paid, density), vol / (2.0 * np.sqrt(years)))
-        results = (
-            _price(t),
-            t.sign * growth * held,
-            _product(growth * density, 1.0 / (spot * t.stdev)),
-            _product(t.spot_paid, density) * np.sqrt(years),
-            t.sign * carry - decay,
-            t.sign * _product(years, paid),
-        )
-        return Greeks(*(np.where(np.isnan(t.d1), np.nan, result)[()] for result in results))
+    market = right, spot, strike, years, rate, vol, dividend_yield
+    return Greeks(*_evaluated(greeks_kernel, plain_greeks, 9, market))
+
+
+def greeks_from_forward(
+    right: ArrayLike,
+    forward: ArrayLike,
+    strike: ArrayLike,
+    years: ArrayLike,
+    discount: ArrayLike,
+    vol: ArrayLike,
+) -> Greeks:
+    """`price_from_forward` and its derivatives, ``delta`` and ``gamma`` to the **forward**.
+
+    For index options, hedged with the future. ``theta`` and ``charm`` hold the forward and the
+    rate ``-log(discount) / years``, as does ``rho``, which is ``-years price``. Multiply delta
+    by ``forward / spot`` for the delta to the spot. With no time left, the discount is 1, and
+    anything else gives NaN.
+
+    Examples
+    --------
+    At the money, ``s = 0.2424871`` and delta is ``0.9277435 x N(0.1212436)``.
+
+    >>> round(float(greeks_from_forward(1, 19, 19, 0.75, 0.9277434863, 0.28).delta), 4)
+    0.5086
+    """
+    market = right, forward, strike, years, discount, vol
+    return Greeks(*_evaluated(_forward_greeks_kernel, _plain_forward_greeks, 9, market))
 
 
 def strike_for_delta(
@@ -213,6 +236,8 @@ def strike_for_delta(
     >>> round(float(strike_for_delta(-1, 0.16, 100, 0.25, 0.0, 0.20)), 2)
     90.99
     """
+    from scipy.special import ndtri  # late: pricing itself does without scipy
+
     with np.errstate(all="ignore"):
         sign, delta, spot, years, rate, vol, dividend_yield = _floats(
             right, delta, spot, years, rate, vol, dividend_yield
@@ -222,7 +247,7 @@ def strike_for_delta(
         drift = (rate - dividend_yield) * years + 0.5 * stdev * stdev
         strike = spot * np.exp(drift - sign * ndtri(probability) * stdev)
         reachable = (delta > 0) & (delta < 1) & (probability < 1)
-        valid = reachable & _are_valid(sign, spot, spot, years, vol)
+        valid = reachable & are_valid(sign, spot, spot, years, vol)
         return np.where(valid, strike, np.nan)[()]
 
 
@@ -240,83 +265,82 @@ def probability_above(
     0.6783
     """
     with np.errstate(all="ignore"):
-        probability: Floats = ndtr(
-            _terms(1.0, spot, level, years, rate, vol, dividend_yield).d2
-        )
-        return probability
+        market = _floats(1.0, spot, level, years, rate, vol, dividend_yield)
+        return normal(terms(*market).d2)[()]
 
 
-class _Terms(NamedTuple):
-    """What every formula needs; ``d1`` and ``d2`` are NaN where the input has no meaning."""
+def _evaluated(
+    kernel: Callable[..., None],
+    twin: Callable[..., Floats],
+    count: int,
+    market: tuple[ArrayLike, ...],
+) -> list[Floats]:
+    """``count`` results of the broadcast shape: the kernel's, and the twin's where that is NaN.
 
-    sign: Floats
-    spot_paid: Floats  # A
-    strike_paid: Floats  # B
-    stdev: Floats  # s
-    d1: Floats
-    d2: Floats
-
-
-def _terms(
-    right: ArrayLike,
-    spot: ArrayLike,
-    strike: ArrayLike,
-    years: ArrayLike,
-    rate: ArrayLike,
-    vol: ArrayLike,
-    dividend_yield: ArrayLike,
-) -> _Terms:
-    sign, spot, strike, years, rate, vol, dividend_yield = _floats(
-        right, spot, strike, years, rate, vol, dividend_yield
-    )
-    spot_paid = spot * np.exp(-dividend_yield * years)
-    strike_paid = strike * np.exp(-rate * years)
-    ratio = log_ratio(spot, strike) + (rate - dividend_yield) * years
-    ratio = np.where(_are_valid(sign, spot, strike, years, vol), ratio, np.nan)
-    return _assembled(sign, spot_paid, strike_paid, ratio, years, vol)
-
-
-def _assembled(
-    sign: Floats,
-    spot_paid: Floats,
-    strike_paid: Floats,
-    ratio: Floats,
-    years: Floats,
-    vol: Floats,
-) -> _Terms:
-    """The terms, given log(A / B)."""
-    stdev = vol * np.sqrt(years)
-    # 0 / 0, exactly at the money with nothing left to move, is the middle of the two limits.
-    middle = np.where((ratio == 0) & (stdev == 0), 0.0, ratio / stdev)
-    d1, d2 = middle + 0.5 * stdev, middle - 0.5 * stdev
-    return _Terms(sign, spot_paid, strike_paid, stdev, d1, d2)
+    In chunks, so that a number that goes with an array is spread over one chunk only, and
+    results are looked at while they are near.
+    """
+    given = _floats(*market)
+    shape = np.broadcast_shapes(*(each.shape for each in given))
+    size = prod(shape)
+    columns = [_column(each, shape, min(size, _CHUNK)) for each in given]
+    results = np.empty((count, size))
+    for start in range(0, size, _CHUNK):
+        rows = results[:, start : start + _CHUNK]
+        length = rows.shape[1]
+        part = [
+            column[start : start + _CHUNK] if column.size == size else column[:length]
+            for column in columns
+        ]
+        with np.errstate(all="ignore"):
+            kernel(*part, *rows)
+            odd = np.isnan(rows[0])
+            if odd.any():
+                rows[:, odd] = twin(*(column[odd] for column in part))
+    return list(results.reshape(count, *shape))
 
 
-def _price(t: _Terms) -> Floats:
-    intrinsic = np.maximum(t.sign * (t.spot_paid - t.strike_paid), 0.0)
-    side = np.where(t.spot_paid > t.strike_paid, -1.0, 1.0)
-    received = _product(t.spot_paid, ndtr(side * t.d1))
-    time_value = side * (received - _product(t.strike_paid, ndtr(side * t.d2)))
-    return np.where(np.isnan(t.d1), np.nan, intrinsic + np.maximum(time_value, 0.0))
+def _column(values: Floats, shape: tuple[int, ...], length: int) -> Floats:
+    """Flat and of full size, not copied if it is so already; a number: ``length`` times."""
+    if values.size == 1:
+        return np.full(length, values.reshape(()))
+    return np.ascontiguousarray(np.broadcast_to(values, shape)).reshape(-1)
 
 
-def _product(left: Floats, right: Floats) -> Floats:
-    """The product, where nothing times infinity is nothing, as in the limits above."""
-    return np.where((left == 0) | (right == 0), 0.0, left * right)
+def _forward_price_kernel(*arrays: Floats) -> None:
+    right, forward, strike, years, discount, vol, out = arrays
+    rate = _rate(years, discount)
+    price_kernel(right, forward, strike, years, rate, vol, rate, out)
 
 
-def log_ratio(numerator: Floats, denominator: Floats) -> Floats:
-    """log(numerator / denominator), to full relative accuracy when the two are close."""
-    excess = (numerator - denominator) / denominator
-    return np.where(np.abs(excess) < 0.5, np.log1p(excess), np.log(numerator / denominator))
+def _plain_forward_price(
+    right: Floats, forward: Floats, strike: Floats, years: Floats, discount: Floats, vol: Floats
+) -> Floats:
+    x = log_ratio(forward, strike)
+    valid = are_valid(right, forward, strike, years, vol) & (discount >= 0)
+    paid = discount * forward, discount * strike
+    return np.where(valid, plain_price(terms_at(right, *paid, x, years, vol)), np.nan)
 
 
-def _are_valid(
-    sign: Floats, spot: Floats, strike: Floats, years: Floats, vol: Floats
-) -> NDArray[np.bool_]:
-    meant = (spot >= 0) & (strike >= 0) & (years >= 0) & (vol >= 0)
-    valid: NDArray[np.bool_] = meant & (np.abs(sign) == 1)
-    return valid
+def _forward_greeks_kernel(*arrays: Floats) -> None:
+    right, forward, strike, years, discount, vol, *out = arrays
+    rate = _rate(years, discount)
+    greeks_kernel(right, forward, strike, years, rate, vol, rate, *out)
+    np.multiply(-years, out[0], out=out[5])
+
+
+def _plain_forward_greeks(
+    right: Floats, forward: Floats, strike: Floats, years: Floats, discount: Floats, vol: Floats
+) -> Floats:
+    rate = _rate(years, discount)
+    results = plain_greeks(right, forward, strike, years, rate, vol, rate)
+    results[5] = -years * results[0]
+    return results
+
+
+def _rate(years: Floats, discount: Floats) -> Floats:
+    """The rate at which a forward needs no carry and the strike is discounted as given."""
+    return np.where((years == 0) & (discount == 1), 0.0, -np.log(discount) / years)
 
 
 def _floats(*values: ArrayLike) -> tuple[Floats, ...]:
