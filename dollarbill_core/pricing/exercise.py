@@ -17,19 +17,27 @@ Barone-Adesi and Whaley (1987).
 """
 
 import math
+from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dollarbill_core.pricing.kernels import bell, exp, log, normal_cdf
 from dollarbill_core.pricing.machine_code import Floats, compiled, inlined
 
-NODES = 12  # times at which the boundary is solved
+_Integers = NDArray[np.int64]
+
+NODES = 16  # times at which the boundary is solved
 COEFFICIENTS = NODES + 1  # of the Chebyshev series in the square root of time
 _POINTS = 16  # of the integral up to each node
 _GRID = NODES * _POINTS
 _ROUNDS = 6  # of the fixed point
 _GUESSES = 12  # Newton steps of the first guess
 _DENSITY = 0.3989422804014327  # 1 / sqrt(2 pi)
+_OCTAVES = 3.0  # of time to expiry that share a boundary
+MOST_LEVELS = 40  # of vol, in one group
+_FEWEST_LEVELS = 4.0
+_LEVELS_PER_LOG = 4.6
 _SMALL = 1e-290
 _LEAST_LOG = -660.0
 
@@ -223,7 +231,7 @@ def boundary_kernel(
                 bottom = (1.0 + c) * normal_cdf(d1, bell1) + _DENSITY * bell1 * each
                 top = exp(-r * t) * top + s[_TOP + i]
                 bottom = exp(-q * t) * bottom + s[_BOTTOM + i]
-                b = log(max(top, _SMALL)) - log(max(bottom, _SMALL)) - (r - q) * 0.0 - start
+                b = log(max(top, _SMALL)) - log(max(bottom, _SMALL)) - start
                 s[_B + i] = min(max(b, least), 0.0)
         for n in range(COEFFICIENTS):
             out[p * COEFFICIENTS + n] = 0.0
@@ -231,3 +239,83 @@ def boundary_kernel(
             square = s[_B + i] * s[_B + i] / variance
             for n in range(COEFFICIENTS):
                 out[p * COEFFICIENTS + n] += _SERIES[i * COEFFICIENTS + n] * square
+
+
+class Boundaries(NamedTuple):
+    """Boundaries of puts at Chebyshev nodes of log vol, several nodes a group of options.
+
+    Options of one rate and dividend yield, and of like time to expiry, form a group. Of each
+    option: ``stretch`` and ``shift`` make its log vol the Chebyshev variable of its group's
+    range, ``first`` and ``count`` are its nodes, ``reach`` the root of its group's longest
+    time. Of each node: its ``level`` (the Chebyshev variable), its ``share`` (the barycentric
+    weight) and `COEFFICIENTS` of ``series``.
+    """
+
+    stretch: Floats
+    shift: Floats
+    first: Floats
+    count: Floats
+    reach: Floats
+    level: Floats
+    share: Floats
+    series: Floats
+
+    def at(self, chosen: NDArray[np.bool_]) -> "Boundaries":
+        """Those of some of the options."""
+        return Boundaries(*(column[chosen] for column in self[:5]), *self[5:])
+
+
+def boundaries(
+    years: Floats,
+    rate: Floats,
+    dividend_yield: Floats,
+    vol: Floats,
+    least_vol: Floats | None = None,
+) -> Boundaries:
+    """Boundaries of puts that have one, from the least to the greatest vol of each group.
+
+    With ``least_vol``, prices can be had from there to ``vol``, of each option.
+    """
+    octave = np.floor(np.log2(years) / _OCTAVES)
+    group, starts, order = _groups(rate, dividend_yield, octave)
+    log_vol = np.log(vol)
+    log_least = log_vol if least_vol is None else np.log(least_vol)
+    low = np.minimum.reduceat(log_least[order], starts)
+    high = np.maximum.reduceat(log_vol[order], starts)
+    longest = np.maximum.reduceat(years[order], starts)
+    wanted = np.ceil(_FEWEST_LEVELS + _LEVELS_PER_LOG * (high - low))
+    count = np.where(high > low, np.minimum(wanted, MOST_LEVELS), 1.0)
+    first = np.cumsum(count) - count
+    owner = np.repeat(np.arange(starts.size), count.astype(np.int64))
+    number = np.arange(owner.size) - first[owner]
+    angle = np.pi * (number + 0.5) / count[owner]
+    level = np.cos(angle)
+    share = np.sin(angle) * (1.0 - 2.0 * (number % 2.0))
+    middle, half = (low + high) / 2.0, (high - low) / 2.0
+    one = order[starts][owner]  # an option of the node's group
+    node_vol = np.exp(middle[owner] + half[owner] * level)
+    series = np.empty(owner.size * COEFFICIENTS)
+    boundary_kernel(
+        rate[one], dividend_yield[one], longest[owner], node_vol, np.empty(SCRATCH), series
+    )
+    stretch = np.where(half > 0.0, 1.0 / half, 0.0)
+    shift = middle * stretch
+    reach = np.sqrt(longest)
+    options = (column[group] for column in (stretch, shift, first, count, reach))
+    return Boundaries(*options, level, share, series)
+
+
+def _groups(*keys: Floats) -> tuple[_Integers, _Integers, _Integers]:
+    """Each entry's group, where groups start in an order that sorts by them, and that order."""
+    size = keys[0].size
+    if all((key == key[0]).all() for key in keys):
+        return np.zeros(size, np.int64), np.zeros(1, np.int64), np.arange(size)
+    order = np.lexsort(keys)
+    is_new = np.zeros(size, dtype=bool)
+    is_new[0] = True
+    for key in keys:
+        sorted_key = key[order]
+        is_new[1:] |= sorted_key[1:] != sorted_key[:-1]
+    group = np.empty(size, np.int64)
+    group[order] = np.cumsum(is_new) - 1
+    return group, np.flatnonzero(is_new), order

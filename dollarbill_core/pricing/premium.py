@@ -12,11 +12,16 @@ Source: Kim (1990); Andersen, Lake and Offengenden (2016), equation 2.5.
 """
 
 import math
+from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dollarbill_core.pricing.exercise import (
     COEFFICIENTS,
+    MOST_LEVELS,
+    Boundaries,
+    boundaries,
     chebyshev_values,
     quarter_circle,
     start_of_boundary,
@@ -31,8 +36,8 @@ _SINE, _WEIGHT = quarter_circle(POINTS)
 _COSINE = np.sqrt(1.0 - _SINE**2)
 
 _SERIES = 0
-_SHARE = _SERIES + 16
-_ONE = _SHARE + 64
+_SHARE = _SERIES + COEFFICIENTS
+_ONE = _SHARE + MOST_LEVELS
 _TWO = _ONE + POINTS
 _VALUE = _TWO + POINTS
 _SLOPE = _VALUE + POINTS
@@ -103,6 +108,9 @@ def premium_kernel(
         ratio = log(x)
         root = v * math.sqrt(t)
         drift = (r - q) / v * math.sqrt(t) + 0.5 * root
+        gap = max(ratio - edge, 0.0)
+        sharp = (r / x - q) / x
+        peak = sharp * _DENSITY * gap
         term = s[_SERIES]
         for j in range(POINTS):
             each = 2.0 * part * _COSINE[j] - 1.0
@@ -122,7 +130,8 @@ def premium_kernel(
             flow2 = earned * _DENSITY * bell2 * over / x
             s[_VALUE + j] = earned * normal_cdf(-d2, bell2) - paid * x * below
             s[_SLOPE + j] = flow1 - flow2 - paid * below
-            s[_CURVE + j] = (flow2 * (1.0 + d2 * over) + flow1 * (1.0 - d1 * over)) / x
+            turn = (flow2 * (1.0 + d2 * over) + flow1 * (1.0 - d1 * over)) / x
+            s[_CURVE + j] = turn - peak * t * _WEIGHT[j] * bell(gap * over) * over * over * over
         for j in range(_LANES):
             s[_SUM + j] = 0.0
             s[_SUM + _LANES + j] = 0.0
@@ -133,8 +142,76 @@ def premium_kernel(
                 s[_SUM + 2 * _LANES + j] += s[_CURVE + k * _LANES + j]
         premium[o] = 0.0
         slope[o] = 0.0
-        curve[o] = 0.0
+        far = gap / root
+        curve[o] = sharp * 2.0 / (v * v) * normal_cdf(-far, bell(far))
         for j in range(_LANES):
             premium[o] += s[_SUM + j]
             slope[o] += s[_SUM + _LANES + j]
             curve[o] += s[_SUM + 2 * _LANES + j]
+
+
+class Puts(NamedTuple):
+    """Options as puts with a strike of one, one an entry.
+
+    A call on ``spot`` at ``strike`` is a put on the strike at the spot, rate and dividend yield
+    exchanged. ``unit`` is the put's strike in dollars, ``spot`` in units of it.
+    """
+
+    unit: Floats
+    spot: Floats
+    years: Floats
+    rate: Floats
+    dividend_yield: Floats
+    vol: Floats
+
+    def at(self, chosen: NDArray[np.bool_]) -> "Puts":
+        return self if chosen.all() else Puts(*(column[chosen] for column in self))
+
+
+class Premium(NamedTuple):
+    """Premium of puts with a strike of one, its derivatives by spot, and the boundary."""
+
+    value: Floats
+    slope: Floats
+    curve: Floats
+    boundary: Floats
+
+
+def as_puts(
+    right: Floats,
+    spot: Floats,
+    strike: Floats,
+    years: Floats,
+    rate: Floats,
+    vol: Floats,
+    dividend_yield: Floats,
+) -> Puts:
+    """Every option as a put; the strike of a put and the spot of a call is the unit.
+
+    >>> one = [np.array([x]) for x in (1.0, 90.0, 100.0, 0.5, 0.05, 0.2, 0.02)]
+    >>> put = as_puts(*one)
+    >>> float(put.unit[0]), round(float(put.spot[0]), 4), float(put.rate[0])
+    (90.0, 1.1111, 0.02)
+    """
+    is_put = right < 0
+    unit = np.where(is_put, strike, spot)
+    earned = np.where(is_put, rate, dividend_yield)
+    paid = np.where(is_put, dividend_yield, rate)
+    return Puts(unit, np.where(is_put, spot, strike) / unit, years, earned, paid, vol)
+
+
+def premiums(puts: Puts, among: Boundaries | None = None) -> Premium:
+    """Early-exercise premiums as if held, of puts that have one boundary.
+
+    ``among`` holds boundaries solved before, over a range of vols that includes the puts'; by
+    default they are solved anew. At or below the boundary the formula means nothing.
+    """
+    years, rate, dividend_yield, vol = puts[2:]
+    found = boundaries(years, rate, dividend_yield, vol) if among is None else among
+    results = np.empty((4, years.size))
+    premium_kernel(
+        puts.spot, years, rate, dividend_yield, vol,
+        np.log(vol) * found.stretch - found.shift, found.first, found.count, found.reach,
+        found.level, found.share, found.series, np.empty(SCRATCH), *results,
+    )  # fmt: skip
+    return Premium(*results)
