@@ -3,55 +3,50 @@
 A package is a sequence of signed legs on one underlying, stock among them, with its ``credit``:
 dollars received for all of it, negative if paid. Results are dollars for the whole package,
 multiplier included. At one settlement instant the profit is a chain of straight lines with
-corners at the strikes; what is read off that chain in Decimal is exact.
+corners at the strikes; what is read off that chain is exact.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import math
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from decimal import Decimal
 from itertools import pairwise
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from dollarbill_core.pricing import black_scholes
-from dollarbill_core.pricing.black_scholes import Floats
+from dollarbill_core.pricing.polyline import (
+    NOTHING,
+    Floats,
+    Line,
+    Polyline,
+    Stretches,
+)
 from dollarbill_core.values.calendars import expiry_instant, years_between
 from dollarbill_core.values.contracts import Leg, Option, Right
 
-_NOTHING = Decimal(0)
-_UNLIMITED = Decimal("Infinity")
+_GRID, _CUTS, _PASSES = 1024, 64, 10  # 64 ** 10 is 2 ** 60: as fine as float64 is
 
 
-class _Line(NamedTuple):
-    """One leg's payoff at expiry: ``dollars`` for each point in the money."""
+def settled(legs: Sequence[Leg], credit: Decimal | float = NOTHING) -> Polyline:
+    """Dollars at the one instant at which all legs settle, by its price: payoff and credit.
 
-    dollars: int
-    right: Right
-    strike: Decimal
+    Raises ValueError for legs on two underlyings, options with two settlement instants, or a
+    credit that is no number.
 
-
-@dataclass(frozen=True, slots=True)
-class WorstLoss:
-    """The most a package can lose at expiry.
-
-    ``dollars`` is 0 where it cannot lose, infinite where the loss has no limit; ``spot`` is
-    the price at which the worst happens, or the last strike above which the loss grows on.
+    >>> sold = Leg(Option.from_occ("SPY261218P00600000"), -2)
+    >>> settled([sold], Decimal("310.00")).at(Decimal("597"))
+    Decimal('-290.00')
     """
-
-    dollars: Decimal
-    spot: Decimal
-
-    @property
-    def is_unlimited(self) -> bool:
-        return self.dollars == _UNLIMITED
-
-    def __str__(self) -> str:
-        if self.is_unlimited:
-            return f"unlimited above {self.spot.normalize():f}"
-        return f"${self.dollars:,.2f} at {self.spot.normalize():f}"
+    _require_one_underlying(legs)
+    options = [leg.instrument for leg in legs if isinstance(leg.instrument, Option)]
+    # A root may settle in the morning and its twin in the afternoon of one day: two prices.
+    if len({(option.expiry, option.is_am_settled) for option in options}) > 1:
+        dates = sorted({f"{option.root} {option.expiry}" for option in options})
+        found = f"legs settle at several instants ({', '.join(dates)})"
+        raise ValueError(f"{found}: they have no one payoff, but a value at an instant")
+    return Polyline(tuple(map(_line, legs)), _dollars(credit))
 
 
 def payoff_at_expiry(legs: Sequence[Leg], spots: ArrayLike) -> Floats:
@@ -63,11 +58,7 @@ def payoff_at_expiry(legs: Sequence[Leg], spots: ArrayLike) -> Floats:
     >>> payoff_at_expiry([sold], [590, 600, 610])
     array([-2000.,     0.,     0.])
     """
-    at = np.asarray(spots, dtype=np.float64)
-    total = np.zeros_like(at)
-    for dollars, right, strike in _lines(legs):
-        total += dollars * np.maximum(right * (at - float(strike)), 0.0)
-    return total[()]
+    return settled(legs).on(spots)[()]
 
 
 def profit_at_expiry(legs: Sequence[Leg], credit: Decimal | float, spots: ArrayLike) -> Floats:
@@ -77,7 +68,19 @@ def profit_at_expiry(legs: Sequence[Leg], credit: Decimal | float, spots: ArrayL
     >>> profit_at_expiry([sold], 250, [590, 597.5, 610])
     array([-750.,    0.,  250.])
     """
-    return payoff_at_expiry(legs, spots) + float(credit)
+    return settled(legs, credit).on(spots)[()]
+
+
+def break_evens(legs: Sequence[Leg], credit: Decimal | float) -> tuple[float, ...]:
+    """Prices at expiry, above 0 and ascending, where profit turns to loss or touches nothing.
+
+    Where the profit is nothing over a whole stretch, the ends of the stretch.
+
+    >>> put, call = (Option.from_occ(f"SPY261218{tail}") for tail in ("P00600000", "C00700000"))
+    >>> break_evens([Leg(put, -1), Leg(call, -1)], Decimal("850"))
+    (591.5, 708.5)
+    """
+    return tuple(map(float, settled(legs, credit).zeros))
 
 
 def value(
@@ -114,6 +117,92 @@ def value(
     return total[()]
 
 
+def break_evens_at(
+    legs: Sequence[Leg],
+    credit: Decimal | float,
+    at: datetime,
+    vols: float | Sequence[float],
+    rate: float,
+    dividend_yield: float = 0.0,
+) -> tuple[float, ...]:
+    """Prices at the instant ``at``, ascending, where the profit turns to loss or back.
+
+    The profit is `value` plus the credit. A thousand prices, from 8 standard deviations below
+    the lowest strike to 8 above the highest, and the two ends of the axis, bracket the changes
+    of sign; each bracket is then cut until float64 has nothing left to cut. Two changes
+    between neighbours of the thousand are not seen. Raises as `value`.
+
+    >>> sold = Leg(Option.from_occ("SPY261218P00600000"), -1)
+    >>> [float(level) for level in break_evens_at(
+    ...     [sold], 250, expiry_instant(sold.instrument), 0.20, 0.04)]
+    [597.5]
+    """
+    received = float(_dollars(credit))
+    widest = float(np.max(vols)) if len(legs) else 0.0
+
+    def profit(spots: Floats) -> Floats:
+        return value(legs, spots, at, vols, rate, dividend_yield) + received
+
+    return _turns(profit, _searched(legs, at, widest, profit))
+
+
+def gains_at(
+    legs: Sequence[Leg],
+    credit: Decimal | float,
+    at: datetime,
+    vols: float | Sequence[float],
+    rate: float,
+    dividend_yield: float = 0.0,
+) -> Stretches:
+    """Open stretches of prices at the instant ``at``, between `break_evens_at`, that gain.
+
+    One that includes the price 0 starts at minus infinity.
+    """
+    terms = at, vols, rate, dividend_yield
+    edges = [0.0, *break_evens_at(legs, credit, *terms)]
+    inside = [0.0, *((low + high) / 2 for low, high in pairwise(edges)), edges[-1] + 1]
+    at_zero, *gained = value(legs, np.array(inside), *terms) + float(credit) > 0
+    edges[0] = -math.inf if at_zero else 0.0
+    stretches = zip(pairwise([*edges, math.inf]), gained, strict=True)
+    return tuple(stretch for stretch, is_gain in stretches if is_gain)
+
+
+def _searched(
+    legs: Sequence[Leg], at: datetime, vol: float, profit: Callable[[Floats], Floats]
+) -> Floats:
+    """Ascending prices between which a change of sign is looked for, 0 the first of them."""
+    options = [leg.instrument for leg in legs if isinstance(leg.instrument, Option)]
+    strikes = [float(option.strike) for option in options] or [1.0]
+    years = max((_years_left(option, at) for option in options), default=0.0)
+    reach = math.exp(8 * vol * math.sqrt(years) + 0.1)
+    inner = np.geomspace(min(strikes) / reach, max(strikes) * reach, _GRID)
+    here, there = profit(np.array([inner[-1], 2 * inner[-1]]))
+    slope = float(there - here) / inner[-1]  # far out all that is left is a straight line
+    is_level = abs(slope) < 1e-9 * sum(abs(_dollars_per_point(leg)) for leg in legs)
+    beyond = 0.0 if is_level else 2 * abs(float(here) / slope)
+    return np.unique([0.0, *strikes, *inner, 2 * inner[-1] + beyond])
+
+
+def _turns(profit: Callable[[Floats], Floats], grid: Floats) -> tuple[float, ...]:
+    """Where the sign of ``profit`` changes between neighbours of ``grid``."""
+    above = profit(grid) > 0
+    found = np.flatnonzero(above[1:] != above[:-1])
+    low, high, row = grid[found], grid[found + 1], np.arange(len(found))
+    for _ in range(_PASSES if len(found) else 0):
+        cuts = low[:, None] + (high - low)[:, None] * np.linspace(0.0, 1.0, _CUTS + 1)
+        above = profit(cuts) > 0
+        turn = np.argmax(above != above[:, :1], axis=1)
+        low, high = cuts[row, np.maximum(turn - 1, 0)], cuts[row, turn]
+    return tuple(((low + high) / 2).tolist())
+
+
+def _line(leg: Leg) -> Line:
+    dollars = Decimal(_dollars_per_point(leg))
+    if isinstance(leg.instrument, Option):
+        return Line(dollars, leg.instrument.right, leg.instrument.strike)
+    return Line(dollars, Right.CALL, NOTHING)  # a share pays what a call struck at 0 would
+
+
 def _years_left(option: Option, at: datetime) -> float:
     years = years_between(at, expiry_instant(option))
     if years < 0:
@@ -121,119 +210,8 @@ def _years_left(option: Option, at: datetime) -> float:
     return years
 
 
-def break_evens(legs: Sequence[Leg], credit: Decimal | float) -> tuple[float, ...]:
-    """Prices at expiry, above 0 and ascending, where profit turns to loss or touches nothing.
-
-    Where the profit is nothing over a whole stretch, the ends of the stretch.
-
-    >>> put, call = (Option.from_occ(f"SPY261218{tail}") for tail in ("P00600000", "C00700000"))
-    >>> break_evens([Leg(put, -1), Leg(call, -1)], Decimal("850"))
-    (591.5, 708.5)
-    """
-    return tuple(float(spot) for spot in _break_evens(legs, _dollars(credit)))
-
-
-def worst_loss(legs: Sequence[Leg], credit: Decimal | float) -> WorstLoss:
-    """The most the package can lose at its one settlement instant, exactly.
-
-    The least profit lies at spot 0 or at a strike, unless profit falls for ever above the last
-    strike, as it does where calls and shares are net short. Raises as `payoff_at_expiry`.
-
-    >>> short, long = (Option.from_occ(f"SPY261218P00{k}000") for k in (600, 595))
-    >>> print(worst_loss([Leg(short, -1), Leg(long, 1)], Decimal("120")))
-    $380.00 at 595
-    >>> print(worst_loss([Leg(Option.from_occ("SPY261218C00700000"), -1)], Decimal("120")))
-    unlimited above 700
-    """
-    lines = _lines(legs)
-    last = _corners(lines)[-1]
-    if _slope_above(lines, last) < 0:
-        return WorstLoss(_UNLIMITED, last)
-    payoff, spot = min((_payoff(lines, spot), -spot) for spot in _corners(lines))
-    return WorstLoss(max(-payoff - _dollars(credit), _NOTHING), abs(spot))
-
-
-def probability_of_profit(
-    legs: Sequence[Leg],
-    credit: Decimal | float,
-    spot: ArrayLike,
-    years: ArrayLike,
-    rate: ArrayLike,
-    vol: ArrayLike,
-    dividend_yield: ArrayLike = 0.0,
-) -> Floats:
-    """Risk-neutral probability, 0 to 1, that the package ends with more than nothing gained.
-
-    The spot at expiry is lognormal with one flat ``vol``; the probabilities of the stretches
-    on which the profit is positive are summed. ``spot`` and what follows broadcast.
-
-    Examples
-    --------
-    Short put 95 for 1.00, break-even 94; spot 100, a quarter of a year, vol 20 %, no carry:
-    ``d2 = log(100 / 94) / 0.1 - 0.05 = 0.5688`` and ``N(0.5688) = 0.7152``.
-
-    >>> sold = Leg(Option.from_occ("XYZ261218P00095000"), -1)
-    >>> round(float(probability_of_profit([sold], 100, 100, 0.25, 0.0, 0.20)), 4)
-    0.7152
-    """
-    dollars = _dollars(credit)
-    edges = (_NOTHING, *_break_evens(legs, dollars))
-    market = spot, years, rate, vol, dividend_yield
-    above = [black_scholes.probability_above(float(edge), *market) for edge in edges]
-    above.append(0.0 * above[0])  # nothing lies above infinity
-    inside = [(low + high) / 2 for low, high in pairwise(edges)] + [edges[-1] + 1]
-    gained = [dollars + _payoff(_lines(legs), middle) > 0 for middle in inside]
-    stretches = zip(gained, pairwise(above), strict=True)
-    return sum((low - high for is_gain, (low, high) in stretches if is_gain), 0.0 * above[0])
-
-
-def _break_evens(legs: Sequence[Leg], credit: Decimal) -> list[Decimal]:
-    lines = _lines(legs)
-    found, below = [], 0
-    for low, high in pairwise([*_corners(lines), _UNLIMITED]):
-        profit, slope = credit + _payoff(lines, low), _slope_above(lines, low)
-        if profit == 0 and low > 0 and (below or slope):
-            found.append(low)
-        elif profit != 0 and slope and low < low - profit / slope < high:
-            found.append(low - profit / slope)
-        below = slope
-    return found
-
-
-def _lines(legs: Sequence[Leg]) -> list[_Line]:
-    """The legs' payoffs at their one settlement instant."""
-    _require_one_underlying(legs)
-    options = [leg.instrument for leg in legs if isinstance(leg.instrument, Option)]
-    # A root may settle in the morning and its twin in the afternoon of one day: two prices.
-    if len({(option.expiry, option.is_am_settled) for option in options}) > 1:
-        dates = sorted({f"{option.root} {option.expiry}" for option in options})
-        found = f"legs settle at several instants ({', '.join(dates)})"
-        raise ValueError(f"{found}: a bound on their loss arrives with the margin rules")
-    return [_Line(_dollars_per_point(leg), *_right_and_strike(leg)) for leg in legs]
-
-
-def _right_and_strike(leg: Leg) -> tuple[Right, Decimal]:
-    if isinstance(leg.instrument, Option):
-        return leg.instrument.right, leg.instrument.strike
-    return Right.CALL, _NOTHING  # a share pays what a call struck at 0 would
-
-
 def _dollars_per_point(leg: Leg) -> int:
     return leg.quantity * leg.instrument.multiplier
-
-
-def _corners(lines: list[_Line]) -> list[Decimal]:
-    return sorted({_NOTHING} | {line.strike for line in lines})
-
-
-def _payoff(lines: list[_Line], spot: Decimal) -> Decimal:
-    return sum((n * max(right * (spot - k), _NOTHING) for n, right, k in lines), _NOTHING)
-
-
-def _slope_above(lines: list[_Line], spot: Decimal) -> int:
-    """Dollars gained per dollar that the spot rises from ``spot``."""
-    alive = (line for line in lines if (line.right is Right.CALL) == (spot >= line.strike))
-    return sum(line.dollars * line.right for line in alive)
 
 
 def _dollars(credit: Decimal | float) -> Decimal:

@@ -10,6 +10,8 @@ import numpy as np
 from dollarbill_core.market.chains import Chain, Floats, NoQuote
 from dollarbill_core.market.view import View
 from dollarbill_core.pricing import black_scholes, payoff
+from dollarbill_core.pricing.chances import Lognormal, probability_of_profit
+from dollarbill_core.pricing.losses import WorstLoss, worst_loss
 from dollarbill_core.rules.accounts import Account
 from dollarbill_core.rules.costs import FillModel
 from dollarbill_core.rules.margin import Requirement, requirement
@@ -66,12 +68,16 @@ class Outlook:
 
     @property
     def probability_of_profit(self) -> float:
-        terms = self.spot, self.years, self.rate, self.vol, self.dividend_yield
-        return float(payoff.probability_of_profit(self.legs, self.credit, *terms))
+        return float(probability_of_profit(self.legs, self.credit, self.lognormal))
 
     @property
-    def worst_loss(self) -> payoff.WorstLoss:
-        return payoff.worst_loss(self.legs, self.credit)
+    def lognormal(self) -> Lognormal:
+        """The price at expiry at the legs' mean vol."""
+        return Lognormal(self.spot, self.years, self.rate, self.vol, self.dividend_yield)
+
+    @property
+    def worst_loss(self) -> WorstLoss:
+        return worst_loss(self.legs, self.credit)
 
     @property
     def return_on_margin(self) -> float:
