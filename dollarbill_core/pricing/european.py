@@ -102,6 +102,7 @@ def price_kernel(
         reached = near if z > 0.5 * s else lesser - near
         intrinsic = max(right[i] * (spot_paid - strike_paid), 0.0)
         value = max(reached - far, 0.0) + intrinsic
+        value = min(value, spot_paid if right[i] > 0.0 else strike_paid)
         regular = is_regular(right[i], spot[i], strike[i], years[i], s, growth)
         price[i] = value if regular else math.nan
 
@@ -153,6 +154,7 @@ def greeks_kernel(
         held = of_lesser if below else of_greater
         paid = of_greater if below else of_lesser
         value = max(reached - far, 0.0) + max(sign * (spot_paid - strike_paid), 0.0)
+        value = min(value, spot_paid if sign > 0.0 else strike_paid)
         regular = is_regular(sign, spot[i], strike[i], years[i], s, growth)
 
         per_spot, per_root = 1.0 / spot[i], vol[i] * per_s
@@ -238,7 +240,9 @@ def plain_price(t: Terms) -> Floats:
     side = np.where(t.spot_paid > t.strike_paid, -1.0, 1.0)
     held = _product(t.spot_paid, normal(side * t.d1))
     time_value = side * (held - _product(t.strike_paid, normal(side * t.d2)))
-    return np.where(np.isnan(t.d1), np.nan, intrinsic + np.maximum(time_value, 0.0))
+    value = intrinsic + np.maximum(time_value, 0.0)
+    value = np.minimum(value, np.where(t.sign > 0, t.spot_paid, t.strike_paid))
+    return np.where(np.isnan(t.d1), np.nan, value)
 
 
 def plain_greeks(
