@@ -325,7 +325,7 @@ def _certain_values(market: Market, dates: Floats, *, early: bool) -> Floats:
     price = max(worth[best], 0.0)
     delta = right * np.exp(-dividend_yield * times[best]) * (worth[best] > 0)
     theta = rate * price - (rate - dividend_yield) * spot * delta
-    return np.array([price, delta, 0.0, 0.0 if early and best == 0 else theta])
+    return np.array([price, delta, 0.0, 0.0 if early and best == 0 else theta]) + 0.0
 
 
 def _boundary(market: Market, schedule: Schedule, nodes: int, steps: int) -> Boundary:
@@ -347,21 +347,27 @@ def _boundary(market: Market, schedule: Schedule, nodes: int, steps: int) -> Bou
             eve_spots.append(_crossing(grid))
     rising = [np.array(values[::-1]) for values in (times, spots, eve_times, eve_spots)]
     years = market.years[0]
-    return Boundary(years - rising[0], rising[1], years - rising[2], rising[3])
+    return Boundary(np.maximum(years - rising[0], 0.0), rising[1], years - rising[2], rising[3])
 
 
 def _smooth_contact(grid: Grid) -> float:
-    """Where the value leaves the exercise value: their distance grows as a square there."""
+    """Where the value leaves the exercise value: their distance grows as a square there.
+
+    Two square roots of the distance, a few nodes off, are continued in a straight line.
+    """
     excess = (grid.values - grid.exercise)[:, 0]
     exercised = np.flatnonzero((excess <= 0.0) & (grid.exercise[:, 0] > 0.0))
-    if exercised.size == 0 or exercised[-1] + 2 >= excess.size:
+    if exercised.size == 0 or exercised[-1] + 4 >= excess.size:
         return float("nan")
     node = exercised[-1]
-    near, far = np.sqrt(np.maximum(excess[node + 1 : node + 3], 0.0))
-    beyond = min(max(1.0 - near / (far - near), 0.0), 1.0) if far > near else 0.0
-    return float(
-        grid.spots[0, 0] * np.exp(-grid.lane[0, 0] * grid.spacing[0] * (node + beyond))
-    )
+    near, far = np.sqrt(np.maximum(excess[[node + 2, node + 4]], 0.0))
+    return _spot_at(grid, node + 2.0 - 2.0 * near / (far - near))
+
+
+def _spot_at(grid: Grid, place: float) -> float:
+    """The stock at a fractional node."""
+    market, end = grid.market, grid.spots[0, 0]
+    return float(end * np.exp(-market.right[0] * grid.spacing[0] * place))
 
 
 def _crossing(grid: Grid) -> float:
@@ -373,6 +379,4 @@ def _crossing(grid: Grid) -> float:
         return float("nan")
     node = exercised[-1]
     beyond = excess[node] / (excess[node] - excess[node + 1])
-    return float(
-        grid.spots[0, 0] * np.exp(-grid.lane[0, 0] * grid.spacing[0] * (node + beyond))
-    )
+    return _spot_at(grid, node + beyond)
