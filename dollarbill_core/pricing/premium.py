@@ -1,6 +1,6 @@
 """The early-exercise premium: what an American option is worth over the European one.
 
-Of a put with a strike of one, as in `exercise`. Where it is held it is the interest on the
+Of a put with a strike of one, as in `boundary`. Where it is held it is the interest on the
 strike less the dividends on the spot, over all later times at which it will be exercised::
 
     premium = integral over t from 0 to T of
@@ -17,12 +17,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from dollarbill_core.pricing.exercise import (
+from dollarbill_core.pricing.boundary import (
     COEFFICIENTS,
     MOST_LEVELS,
     Boundaries,
     boundaries,
-    chebyshev_values,
     quarter_circle,
     start_of_boundary,
 )
@@ -66,8 +65,7 @@ def premium_kernel(
     curve: Floats,
     boundary: Floats,
 ) -> None:
-    """Premium of each option and its two derivatives by spot, and the boundary.
-    """
+    """Premium of each option and its two derivatives by spot, and the boundary."""
     for o in range(spot.size):
         t, r, q, v, x = years[o], rate[o], dividend_yield[o], vol[o], spot[o]
         start = start_of_boundary(r, q)

@@ -5,11 +5,12 @@ rate and dividend yield exchanged. With a positive rate (or a rate of zero and a
 the put is exercised at or below one spot ``B(t)``, ``t`` being the time to expiry. It starts at
 ``X = min(1, rate / dividend_yield)`` as ``t`` leaves zero and falls from there.
 
-The boundary solves ``B = exp(-(r - q) t) N(t, B) / D(t, B)``, integrals over the boundary at all
-shorter times. Two such pairs are known, one from the value and one from the slope at the
-boundary. The first converges slowly where vol is large, the second not at all where the drift
-is large, their sum weighted by ``k = (r - q)^2 t / vol^2`` everywhere. It is solved at
-Chebyshev nodes in the square root of time, where ``log(B / X)^2`` is smooth.
+The boundary solves ``B = exp(-(r - q) t) N(t, B) / D(t, B)``, with integrals ``N`` and ``D`` over
+the boundary at all shorter times. Two such pairs are known, one from the value and one from
+the slope at the boundary. As a fixed point the first converges slowly where vol is large, the
+second not at all where the drift is large; the sum of the second and ``4 k (1 + 3 k)`` times the
+first, ``k = (r - q)^2 t / vol^2``, converges everywhere, in six rounds. It is solved at
+Chebyshev nodes in the root of time, in which ``log(B / X)^2`` is smooth.
 
 Source: Andersen, Lake and Offengenden, High-Performance American Option Pricing, Journal of
 Computational Finance 20 (2016), equations 3.7 to 3.11 (systems A and B); the first guess is
