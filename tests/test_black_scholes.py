@@ -14,16 +14,27 @@ from vollib.black_scholes_merton.greeks import analytical
 from dollarbill_core.pricing import black_scholes
 from dollarbill_core.pricing.black_scholes import (
     greeks,
+    greeks_from_forward,
     price,
     price_from_forward,
     probability_above,
     strike_for_delta,
 )
 from dollarbill_core.values.contracts import Right
+from tests.exact_options import (
+    NAMES,
+    differentiated_greeks,
+    edge_market,
+    exact_greeks,
+    exact_price,
+    in_many_digits,
+    natural_scales,
+    random_market,
+)
 
 C, P = Right.CALL, Right.PUT
-NAMES = ["price", "delta", "gamma", "vega", "theta", "rho"]
 INF, NAN = math.inf, math.nan
+DENSITY = 1 / math.sqrt(2 * math.pi)
 
 rights = st.sampled_from(Right)
 spots = st.floats(1, 5000)
@@ -31,19 +42,6 @@ moneyness = st.floats(0.3, 3)
 times = st.floats(1 / 365, 3)
 rates = st.floats(-0.05, 0.15)
 vols = st.floats(0.02, 2)
-
-
-def random_market(count: int) -> tuple[np.ndarray, ...]:
-    """Right, spot, strike, years, rate, vol, dividend yield: near and far, calm and wild."""
-    rng = np.random.default_rng(20261120)
-    years = 10 ** rng.uniform(-3, 0.5, count)
-    vol = np.maximum(10 ** rng.uniform(-4, 0.7, count), 1e-5 / np.sqrt(years))
-    spot = 10 ** rng.uniform(0, 4, count)
-    near = np.exp(rng.normal(0, 2, count) * vol * np.sqrt(years))
-    far = 10 ** rng.uniform(-1, 1, count)
-    strike = spot * np.where((rng.random(count) < 0.5) & (near > 0.1) & (near < 10), near, far)
-    rate, dividend_yield = rng.uniform(-0.05, 0.15, (2, count))
-    return rng.choice([1, -1], count), spot, strike, years, rate, vol, dividend_yield
 
 
 # Haug, The Complete Guide to Option Pricing Formulas (1998), chapter 1, to four decimals:
@@ -90,98 +88,50 @@ def test_haugs_greeks(name, right, strike, spot, dividend_yield, rate, years, vo
     assert round(float(getattr(sensitivities, name)), 4) == expected
 
 
-@given(spots, moneyness, times, rates, vols, rates)
-def test_put_call_parity(spot, ratio, years, rate, vol, dividend_yield):
-    call, put = price([1, -1], spot, ratio * spot, years, rate, vol, dividend_yield)
-
-    forward = spot * math.exp(-dividend_yield * years) - ratio * spot * math.exp(-rate * years)
-
-    assert call - put == pytest.approx(forward, abs=1e-15 * 4 * spot * max(1, ratio) * 1.2)
-
-
-@given(rights, spots, moneyness, times, rates, vols, rates)
-def test_price_lies_between_its_bounds(right, spot, ratio, years, rate, vol, dividend_yield):
-    spot_paid = spot * np.exp(-dividend_yield * years)
-    strike_paid = ratio * spot * np.exp(-rate * years)
-
-    value = price(right, spot, ratio * spot, years, rate, vol, dividend_yield)
-
-    assert max(right * (spot_paid - strike_paid), 0) <= value
-    assert value <= (spot_paid if right is C else strike_paid)
-
-
-@given(rights, spots, times, rates, vols, rates)
-def test_price_is_monotone_and_convex_in_strike(right, spot, years, rate, vol, dividend_yield):
-    strikes = spot * np.linspace(0.3, 3, 200)
-
-    slopes = np.diff(price(right, spot, strikes, years, rate, vol, dividend_yield))
-
-    rounding = 1e-14 * spot
-    assert np.all(right * slopes <= rounding)
-    assert np.all(np.diff(slopes) >= -rounding)
-
-
-@given(rights, spots, moneyness, times, rates, rates)
-def test_price_rises_with_vol(right, spot, ratio, years, rate, dividend_yield):
-    values = price(
-        right, spot, spot * ratio, years, rate, np.linspace(0, 4, 100), dividend_yield
-    )
-
-    assert np.all(np.diff(values) >= 0)
-    assert values[-1] > values[0]
-
-
-def reference(right, spot, strike, years, rate, vol, dividend_yield):
-    """The formula as printed, in forty digits."""
-    stdev = vol * mpmath.sqrt(years)
-    d1 = (mpmath.log(spot / strike) + (rate - dividend_yield) * years) / stdev + stdev / 2
-    received = spot * mpmath.exp(-dividend_yield * years) * mpmath.ncdf(right * d1)
-    paid = strike * mpmath.exp(-rate * years) * mpmath.ncdf(right * (d1 - stdev))
-    return right * (received - paid)
-
-
-def reference_greeks(right, *market):
-    """Derivatives of the reference price, taken numerically in sixty digits."""
-    spot, strike, years, rate, vol, dividend_yield = map(mpmath.mpf, map(float, market))
-
-    def derivative(order: tuple[int, ...]):
-        def moved(s, t, r, v):
-            return reference(right, s, strike, t, r, v, dividend_yield)
-
-        return mpmath.diff(moved, (spot, years, rate, vol), order)
-
-    return [
-        reference(right, spot, strike, years, rate, vol, dividend_yield),
-        derivative((1, 0, 0, 0)),
-        derivative((2, 0, 0, 0)),
-        derivative((0, 0, 0, 1)),
-        -derivative((0, 1, 0, 0)),
-        derivative((0, 0, 1, 0)),
-    ]
-
-
-def test_price_and_greeks_to_1e_13_of_their_natural_scale():
-    market = random_market(200)
-    _, spot, strike, years, rate, vol, dividend_yield = market
-    root = np.sqrt(years)
-    carry = np.abs(rate) * strike + np.abs(dividend_yield) * spot
-    scales = {
-        "price": np.maximum(spot, strike),
-        "delta": np.ones_like(spot),
-        "gamma": 1 / (spot * vol * root),
-        "vega": spot * root,
-        "theta": spot * vol / root + carry,
-        "rho": strike * years,
-    }
+@pytest.mark.parametrize(
+    "market", [random_market(7000), edge_market(3000)], ids=["any", "edge"]
+)
+def test_price_and_greeks_to_1e_13_of_their_natural_scale(market):
+    exact = in_many_digits(exact_greeks, market)
 
     ours = greeks(*market)
-    with mpmath.workdps(60):
-        exact = [reference_greeks(int(row[0]), *row[1:]) for row in zip(*market, strict=True)]
 
-    for position, name in enumerate(NAMES):
-        wanted = np.array([float(row[position]) for row in exact])
-        error = np.abs(getattr(ours, name) - wanted) / scales[name]
+    for wanted, (name, scale) in zip(exact, natural_scales(*market).items(), strict=True):
+        error = np.abs(getattr(ours, name) - wanted) / scale
         assert error.max() < 1e-13, name
+        assert np.quantile(error, 0.9) < 1e-15, name
+    assert np.max(np.abs(price(*market) - exact[0]) / np.maximum(market[1], market[2])) < 1e-15
+
+
+def test_greeks_are_the_derivatives_of_the_price():
+    """By differences of the price in sixty digits: no formula of a Greek is trusted."""
+    market = random_market(100)
+    exact = in_many_digits(differentiated_greeks, market, digits=60)
+
+    ours = greeks(*market)
+
+    for wanted, (name, scale) in zip(exact, natural_scales(*market).items(), strict=True):
+        assert np.max(np.abs(getattr(ours, name) - wanted) / scale) < 1e-13, name
+
+
+@pytest.mark.parametrize("stdev", [1e-15, 1e-12, 1e-9, 1e-7, 1e-6, 1e-5, 1e-3, 3, 30, 900])
+def test_error_beyond_the_usual_range_is_what_the_docstring_says(stdev):
+    """Strikes of 1e-8 to 1e8 times the forward, spots of 1e-8 to 1e8, up to three years."""
+    rng = np.random.default_rng(11)
+    count = 100
+    spot, years = 10 ** rng.uniform(-8, 8, count), rng.uniform(0.01, 3, count)
+    rate, dividend_yield = rng.uniform(-0.05, 0.15, (2, count))
+    away = np.clip(stdev * rng.normal(0, 1, count), -18, 18)
+    near = np.exp((rate - dividend_yield) * years + away)
+    strike = spot * np.where(rng.random(count) < 0.7, near, 10 ** rng.uniform(-8, 8, count))
+    right, vol = rng.choice([1, -1], count), stdev / np.sqrt(years)
+    market = right, spot, strike, years, rate, vol, dividend_yield
+
+    ours, exact = greeks(*market), in_many_digits(exact_greeks, market)
+
+    for wanted, (name, scale) in zip(exact, natural_scales(*market).items(), strict=True):
+        bound = 2e-15 if name == "price" else 2e-15 + 3e-18 / stdev
+        assert np.max(np.abs(getattr(ours, name) - wanted) / scale) < bound, name
 
 
 def test_far_out_of_the_money_prices_keep_their_digits():
@@ -192,9 +142,11 @@ def test_far_out_of_the_money_prices_keep_their_digits():
 
     with mpmath.workdps(250):
         market = [mpmath.mpf(x) for x in (0.1, 0.03, 0.10, 0.01)]
-        exact = [float(reference(-1, mpmath.mpf(100), mpmath.mpf(k), *market)) for k in strikes]
+        exact = [
+            float(exact_price(-1, mpmath.mpf(100), mpmath.mpf(k), *market)) for k in strikes
+        ]
     assert 0 < exact[-1] < 1e-150
-    assert_allclose(ours, exact, rtol=2e-11)
+    assert_allclose(ours, exact, rtol=1e-12)
 
 
 def test_against_vollib():
@@ -255,6 +207,44 @@ def test_forward_form_gives_the_same_price(
     assert ours == pytest.approx(float(expected), abs=1e-13 * spot * max(1, ratio))
 
 
+def test_forward_greeks_are_those_of_the_spot_seen_from_the_forward():
+    """By the chain rule: the forward is spot exp((rate - yield) years), both fixed."""
+    right, spot, strike, years, rate, vol, dividend_yield = market = random_market(500)
+    ahead = np.exp((rate - dividend_yield) * years)
+    forward, discount = spot * ahead, np.exp(-rate * years)
+    fall = (rate - dividend_yield) * forward  # of the forward, a year, while the spot stays
+
+    ours = greeks_from_forward(right, forward, strike, years, discount, vol)
+
+    seen = {
+        "price": ours.price,
+        "delta": ours.delta * ahead,
+        "gamma": ours.gamma * ahead**2,
+        "vega": ours.vega,
+        "theta": ours.theta - ours.delta * fall,
+        "rho": ours.rho + ours.delta * forward * years,
+        "vanna": ours.vanna * ahead,
+        "volga": ours.volga,
+        "charm": ahead * (ours.charm - ours.gamma * fall) - fall / spot * ours.delta,
+    }
+    expected = greeks(*market)
+    usual = vol * np.sqrt(years) > 1e-3  # below, the rounding of the forward itself is seen
+    for name, scale in natural_scales(*market).items():
+        error = np.abs(seen[name] - getattr(expected, name)) / scale
+        assert np.max(error[usual]) < 1e-12, name
+    alone = price_from_forward(right, forward, strike, years, discount, vol)
+    assert np.max(np.abs(alone - ours.price) / np.maximum(forward, strike)) < 1e-15
+
+
+def test_forward_greeks_at_expiry():
+    ended = greeks_from_forward(C, [110, 100, 90, 110], 100, 0, [1, 1, 1, 0.9], 0.2)
+
+    assert_array_equal(ended.delta, [1, 0.5, 0, NAN])
+    assert_array_equal(ended.theta, [0, -INF, 0, NAN])
+    assert_array_equal(ended.rho, [0, 0, 0, NAN])
+    assert_allclose(price_from_forward(C, 110, 100, 0, 0.9, 0.2), 9, rtol=1e-15)
+
+
 @given(
     rights,
     st.floats(0.01, 0.9),
@@ -308,26 +298,52 @@ def test_probability_above_is_the_slope_in_strike(
 @pytest.mark.parametrize(
     ("right", "market", "expected"),
     [
-        # spot, strike, years, rate, vol, yield -> price, delta, gamma, vega, theta, rho
-        pytest.param(C, (110, 100, 0, 0.05, 0.2), (10, 1, 0, 0, -5, 0), id="expired in"),
-        pytest.param(P, (110, 100, 0, 0.05, 0.2), (0, 0, 0, 0, 0, 0), id="expired out"),
-        pytest.param(C, (100, 100, 0, 0.0, 0.2), (0, 0.5, INF, 0, -INF, 0), id="expired at"),
-        pytest.param(C, (110, 100, 1, 0.0, 0.0), (10, 1, 0, 0, 0, 100), id="no vol, in"),
-        pytest.param(C, (90, 100, 1, 0.0, 0.0), (0, 0, 0, 0, 0, 0), id="no vol, out"),
-        pytest.param(C, (100, 100, 1, 0.0, INF), (100, 1, 0, 0, 0, 0), id="infinite vol, call"),
-        pytest.param(P, (100, 80, 1, 0.0, INF), (80, 0, 0, 0, 0, -80), id="infinite vol, put"),
-        pytest.param(C, (0, 100, 1, 0.0, 0.2), (0, 0, 0, 0, 0, 0), id="no spot, call"),
-        pytest.param(P, (0, 100, 1, 0.0, 0.2), (100, -1, 0, 0, 0, -100), id="no spot, put"),
-        pytest.param(C, (100, 0, 1, 0.0, 0.2), (100, 1, 0, 0, 0, 0), id="no strike"),
-        pytest.param(P, (INF, 100, 1, 0.0, 0.2), (0, 0, 0, 0, 0, 0), id="infinite spot, put"),
-        pytest.param(C, (INF, 100, 1, 0.0, 0.2), (INF, 1, 0, 0, 0, 100), id="infinite spot"),
-        pytest.param(C, (100, INF, 1, 0.0, 0.2), (0, 0, 0, 0, 0, 0), id="infinite strike"),
+        # spot, strike, years, rate, vol, yield -> in the order of NAMES
+        pytest.param(
+            C, (110, 100, 0, 0.05, 0.2), (10, 1, 0, 0, -5, 0, 0, 0, 0), id="expired in"
+        ),
+        pytest.param(
+            P, (110, 100, 0, 0.05, 0.2), (0, 0, 0, 0, 0, 0, 0, 0, 0), id="expired out"
+        ),
+        pytest.param(
+            C, (100, 100, 0, 0.0, 0.2), (0, 0.5, INF, 0, -INF, 0, 0, 0, -INF), id="expired at"
+        ),
+        pytest.param(
+            C, (110, 100, 1, 0.0, 0.0), (10, 1, 0, 0, 0, 100, 0, 0, 0), id="no vol, in"
+        ),
+        pytest.param(C, (90, 100, 1, 0.0, 0.0), (0, 0, 0, 0, 0, 0, 0, 0, 0), id="no vol, out"),
+        pytest.param(
+            C,
+            (100, 100, 4, 0.0, 0.0),
+            (0, 0.5, INF, 200 * DENSITY, 0, 200, DENSITY, 0, 0),
+            id="no vol, at",
+        ),
+        pytest.param(
+            C, (100, 100, 1, 0.0, INF), (100, 1, 0, 0, 0, 0, 0, 0, 0), id="infinite vol, call"
+        ),
+        pytest.param(
+            P, (100, 80, 1, 0.0, INF), (80, 0, 0, 0, 0, -80, 0, 0, 0), id="infinite vol, put"
+        ),
+        pytest.param(C, (0, 100, 1, 0.0, 0.2), (0, 0, 0, 0, 0, 0, 0, 0, 0), id="no spot, call"),
+        pytest.param(
+            P, (0, 100, 1, 0.0, 0.2), (100, -1, 0, 0, 0, -100, 0, 0, 0), id="no spot, put"
+        ),
+        pytest.param(C, (100, 0, 1, 0.0, 0.2), (100, 1, 0, 0, 0, 0, 0, 0, 0), id="no strike"),
+        pytest.param(
+            P, (INF, 100, 1, 0.0, 0.2), (0, 0, 0, 0, 0, 0, 0, 0, 0), id="infinite spot, put"
+        ),
+        pytest.param(
+            C, (INF, 100, 1, 0.0, 0.2), (INF, 1, 0, 0, 0, 100, 0, 0, 0), id="infinite spot"
+        ),
+        pytest.param(
+            C, (100, INF, 1, 0.0, 0.2), (0, 0, 0, 0, 0, 0, 0, 0, 0), id="infinite strike"
+        ),
     ],
 )
 def test_limits(right, market, expected):
     sensitivities = greeks(right, *market)
 
-    assert_array_equal([getattr(sensitivities, name) for name in NAMES], expected)
+    assert_allclose([getattr(sensitivities, name) for name in NAMES], expected, rtol=1e-15)
     assert price(right, *market) == expected[0]
 
 
@@ -369,6 +385,7 @@ def test_no_input_raises_or_warns():
     assert np.all(~(values.price < 0))
     strike_for_delta(right, spot, strike, years, rate, vol, dividend_yield)
     price_from_forward(right, spot, strike, years, rate, vol)
+    greeks_from_forward(right, spot, strike, years, rate, vol)
     probability_above(spot, strike, years, rate, vol, dividend_yield)
 
 
@@ -381,6 +398,36 @@ def test_broadcasting_and_scalars():
     assert isinstance(greeks(C, 100, 100, 1, 0.0, 0.2).theta_per_day, float)
     assert price(C, [], 100, 1, 0.0, 0.2).shape == (0,)
     assert price(np.int8(-1), 90, 100, 0, 0, 0) == 10
+
+
+def test_long_arrays_go_through_in_chunks():
+    """Two chunks and a bit, with numbers and a column that broadcast, as a few at a time."""
+    spots = np.linspace(50, 150, 2 * black_scholes._CHUNK + 5)
+
+    long = greeks([[1], [-1]], spots, 100, 0.5, 0.03, 0.2, 0.01)
+
+    assert long.delta.shape == (2, spots.size)
+    for some in (slice(0, 3), slice(black_scholes._CHUNK - 2, None, 30_000), slice(-3, None)):
+        few = greeks([[1], [-1]], spots[some], 100, 0.5, 0.03, 0.2, 0.01)
+        for name in NAMES:
+            assert_array_equal(getattr(long, name)[:, some], getattr(few, name))
+
+
+def test_arrays_of_any_layout_and_kind_are_taken_and_left_as_they_were():
+    strikes = np.arange(80, 120)
+    layouts = [
+        strikes[::2],
+        strikes.astype(np.float32)[::2],
+        np.asfortranarray([strikes])[0, ::2],
+    ]
+    expected = price(C, 100.0, strikes[::2].astype(float), 0.5, 0.03, 0.2)
+    fixed = strikes.astype(float)
+    fixed.flags.writeable = False
+
+    for layout in layouts:
+        assert_array_equal(price(C, 100, layout, 0.5, 0.03, 0.2), expected)
+    assert_array_equal(price(C, 100, fixed, 0.5, 0.03, 0.2)[::2], expected)
+    assert_array_equal(fixed, np.arange(80, 120))
 
 
 def test_days_and_points():
