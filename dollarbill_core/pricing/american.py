@@ -233,7 +233,7 @@ def exercise_boundary(
     (0.0, 86.8)
     >>> call = exercise_boundary(1, 100, 0.25, 0.05, 0.20, 0.05)
     >>> round(float(call.lower), 1), float(call.upper)
-    (117.0, inf)
+    (124.9, inf)
     >>> exercise_boundary(1, 100, 0.25, 0.05, 0.20)  # no dividend: never
     ExerciseRegion(lower=np.float64(nan), upper=np.float64(nan))
     """

@@ -5,12 +5,12 @@ rate and dividend yield exchanged. With a positive rate (or a rate of zero and a
 the put is exercised at or below one spot ``B(t)``, ``t`` being the time to expiry. It starts at
 ``X = min(1, rate / dividend_yield)`` as ``t`` leaves zero and falls from there.
 
-The boundary solves ``B = exp(-(r - q) t) N(t, B) / D(t, B)``, with integrals ``N`` and ``D`` over
-the boundary at all shorter times. Two such pairs are known, one from the value and one from
-the slope at the boundary. As a fixed point the first converges slowly where vol is large, the
-second not at all where the drift is large; the sum of the second and ``4 k (1 + 3 k)`` times the
-first, ``k = (r - q)^2 t / vol^2``, converges everywhere, in six rounds. It is solved at
-Chebyshev nodes in the root of time, in which ``log(B / X)^2`` is smooth.
+The boundary solves ``B = exp(-(r - q) t) N(t, B) / D(t, B)``, with integrals ``N`` and ``D``
+over the boundary at all shorter times. Two such pairs are known, one from the value and one
+from the slope at the boundary. As a fixed point the first converges slowly where vol is large,
+the second not at all where the drift is large; the sum of the second and ``4 k (1 + 3 k)``
+times the first, ``k = (r - q)^2 t / vol^2``, converges everywhere, in six rounds. It is solved
+at Chebyshev nodes in the root of time, in which ``log(B / X)^2`` is smooth.
 
 Source: Andersen, Lake and Offengenden, High-Performance American Option Pricing, Journal of
 Computational Finance 20 (2016), equations 3.7 to 3.11 (systems A and B); the first guess is
@@ -247,7 +247,7 @@ class Boundaries(NamedTuple):
 
     Options of one rate and dividend yield, and of like time to expiry, form a group. Of each
     option: ``stretch`` and ``shift`` make its log vol the Chebyshev variable of its group's
-    range, ``first`` and ``count`` are its nodes, ``reach`` the root of its group's longest
+    range, ``first`` and ``levels`` tell its nodes, ``reach`` the root of its group's longest
     time. Of each node: its ``level`` (the Chebyshev variable), its ``share`` (the barycentric
     weight) and `COEFFICIENTS` of ``series``.
     """
@@ -255,7 +255,7 @@ class Boundaries(NamedTuple):
     stretch: Floats
     shift: Floats
     first: Floats
-    count: Floats
+    levels: Floats
     reach: Floats
     level: Floats
     share: Floats
@@ -263,7 +263,8 @@ class Boundaries(NamedTuple):
 
     def at(self, chosen: NDArray[np.bool_]) -> "Boundaries":
         """Those of some of the options."""
-        return Boundaries(*(column[chosen] for column in self[:5]), *self[5:])
+        options = tuple(column[chosen] for column in self[:5])
+        return Boundaries._make(options + self[5:])
 
 
 def boundaries(
@@ -302,8 +303,8 @@ def boundaries(
     stretch = np.where(half > 0.0, 1.0 / half, 0.0)
     shift = middle * stretch
     reach = np.sqrt(longest)
-    options = (column[group] for column in (stretch, shift, first, count, reach))
-    return Boundaries(*options, level, share, series)
+    options = tuple(column[group] for column in (stretch, shift, first, count, reach))
+    return Boundaries._make((*options, level, share, series))
 
 
 def _groups(*keys: Floats) -> tuple[_Integers, _Integers, _Integers]:

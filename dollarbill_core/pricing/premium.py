@@ -209,7 +209,7 @@ def premiums(puts: Puts, among: Boundaries | None = None) -> Premium:
     results = np.empty((4, years.size))
     premium_kernel(
         puts.spot, years, rate, dividend_yield, vol,
-        np.log(vol) * found.stretch - found.shift, found.first, found.count, found.reach,
+        np.log(vol) * found.stretch - found.shift, found.first, found.levels, found.reach,
         found.level, found.share, found.series, np.empty(SCRATCH), *results,
     )  # fmt: skip
     return Premium(*results)
