@@ -205,9 +205,13 @@ def _market(*values: ArrayLike) -> Market:
 
 def _dates(dividends: Dividends) -> Floats:
     """The dividends as an array (dividends, 2), soonest first, those from now on only."""
-    dates = np.array([tuple(pair) for pair in dividends], dtype=np.float64).reshape(-1, 2)
-    if not np.isfinite(dates).all() or (dates[:, 1] < 0).any():
+    pairs = [tuple(pair) for pair in dividends]
+    is_meant = all(
+        len(pair) == 2 and np.isfinite(pair).all() and pair[1] >= 0 for pair in pairs
+    )
+    if not is_meant:
         raise ValueError(f"dividends are (years, dollars), dollars >= 0, got {dividends}")
+    dates = np.array(pairs, dtype=np.float64).reshape(-1, 2)
     paid: Floats = dates[(dates[:, 0] > 0) & (dates[:, 1] > 0)]
     return paid[np.argsort(paid[:, 0], kind="stable")]
 

@@ -44,8 +44,8 @@ def march(
     last = values.size // lanes - 1
     for m in range(implicit.size):
         _prepare(exercise, lane, edges, step, clock[m * lanes :], implicit[m], lanes)
-        _sweep_down(values, swept, step, last, lanes)
-        _sweep_up(values, swept, exercise, step, last, lanes)
+        sweep_down(values, swept, step, last, lanes)
+        sweep_up(values, swept, exercise, step, last, lanes)
 
 
 @inlined
@@ -107,7 +107,7 @@ def _exercise_edge(
 
 
 @inlined
-def _sweep_down(values: Floats, swept: Floats, step: Floats, last: int, lanes: int) -> None:
+def sweep_down(values: Floats, swept: Floats, step: Floats, last: int, lanes: int) -> None:
     weight_before, weight_at = step[:lanes], step[lanes : 2 * lanes]
     weight_after, carried = step[2 * lanes : 3 * lanes], step[3 * lanes : 4 * lanes]
     far = swept[last * lanes :]
@@ -123,7 +123,7 @@ def _sweep_down(values: Floats, swept: Floats, step: Floats, last: int, lanes: i
 
 
 @inlined
-def _sweep_up(
+def sweep_up(
     values: Floats, swept: Floats, exercise: Floats, step: Floats, last: int, lanes: int
 ) -> None:
     carried = step[4 * lanes : 5 * lanes]
