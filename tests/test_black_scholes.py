@@ -130,7 +130,7 @@ def test_error_beyond_the_usual_range_is_what_the_docstring_says(stdev):
     ours, exact = greeks(*market), in_many_digits(exact_greeks, market)
 
     for wanted, (name, scale) in zip(exact, natural_scales(*market).items(), strict=True):
-        bound = 2e-15 if name == "price" else 2e-15 + 3e-18 / stdev
+        bound = 2e-15 if name == "price" else 2e-15 + 1e-18 / stdev
         assert np.max(np.abs(getattr(ours, name) - wanted) / scale) < bound, name
 
 

@@ -10,14 +10,14 @@ With ``A = spot exp(-dividend_yield years)``, ``B = strike exp(-rate years)`` an
 ``d1 = log(A / B) / s + s / 2`` and ``d2 = d1 - s``.
 
 Accuracy, measured against mpmath, on natural scales (price max(spot, strike), delta 1, gamma
-1 / (spot s), vega spot sqrt(years), theta spot vol / sqrt(years) + |rate| strike + |yield| spot,
-rho strike years; vanna (1 + s) / vol, volga spot sqrt(years) (1 + s) / vol, charm |yield| +
-|rate - yield| / s + (1 + s) / years): prices within 2e-15 and Greeks within 2e-15 + 3e-18 / s,
-for ``s`` from 1e-15 to 900, strikes of 1e-8 to 1e8 times the forward, and |rate years| up to a
-half; growth beyond that multiplies the error. With ``s`` of 1e-5 that is 3e-13 at the worst and
-below 1e-13 on 1e4 points. Outside 1e-100 to 1e100 for prices, 1e-30 to 1e6 for years and 1e-16
-to 1e3 for ``s`` the plain twin in `european` answers, as for limits. `price` and the price of
-`greeks` may differ in the last digits.
+1 / (spot s), vega spot sqrt(years), theta spot vol / sqrt(years) + |rate| strike + |dividend
+yield| spot, rho strike years; vanna (1 + s) / vol, volga spot sqrt(years) (1 + s) / vol, charm
+|dividend yield| + |rate - dividend yield| / s + (1 + s) / years): prices within 2e-15, Greeks
+within 2e-15 + 1e-18 / s, for ``s`` from 1e-15 to 900, strikes of 1e-8 to 1e8 times the forward
+and |rate years| up to a half; growth beyond multiplies the error. So at ``s`` of 1e-5 it is
+1e-13 at worst. Outside 1e-100 to 1e100 for prices, 1e-30 to 1e6 for years and 1e-16 to 1e3 for
+``s`` the plain twin in `european` answers, as at the limits. `price` and the price of `greeks`
+may differ in the last digits.
 
 Source: Black and Scholes (1973), Merton (1973); Haug, The Complete Guide to Option Pricing
 Formulas (1998), chapter 1.

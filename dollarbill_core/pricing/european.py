@@ -46,7 +46,7 @@ def is_regular(
 def log_moneyness(
     spot: float, strike: float, years: float, rate: float, dividend_yield: float
 ) -> float:
-    """``x = log(spot / strike) + (rate - dividend_yield) years``, to 3e-18 or its last digit.
+    """``x = log(spot / strike) + (rate - dividend_yield) years``, to 2e-18 or its last digit.
 
     The two terms may cancel, and what is left is divided by ``s``, which may be 1e-5: so each
     is carried in two parts.
