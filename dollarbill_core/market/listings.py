@@ -50,7 +50,7 @@ class Ticks:
         >>> Ticks(0.05, 0.10).below(np.array([0.04, 2.99, 3.29])).tolist()
         [0.0, 2.95, 3.2]
         """
-        tick = self._at(price)
+        tick = self.at(price)
         return np.maximum(np.round(np.floor(price / tick + _A_CENT) * tick, 2), 0.0)
 
     def above(self, price: Floats) -> Floats:
@@ -59,10 +59,11 @@ class Ticks:
         >>> Ticks(0.05, 0.10).above(np.array([0.0, 2.96, 3.21])).tolist()
         [0.05, 3.0, 3.3]
         """
-        tick = self._at(price)
+        tick = self.at(price)
         return np.maximum(np.round(np.ceil(price / tick - _A_CENT) * tick, 2), self.low)
 
-    def _at(self, price: Floats) -> Floats:
+    def at(self, price: Floats) -> Floats:
+        """The tick at each price."""
         return np.where(price < _TICK_STEP, self.low, self.high)
 
 

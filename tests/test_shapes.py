@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dollarbill_core.market.surface import INDEX_SHAPE, STOCK_SHAPE, Shape
+from dollarbill_core.market.shapes import INDEX_SHAPE, STOCK_SHAPE, Shape
 from dollarbill_core.market.volatility import THIRTY_DAYS, parity_forward
 from dollarbill_core.pricing.implied_vol import implied_vol
 from dollarbill_core.values.calendars import expiry_instant, years_between

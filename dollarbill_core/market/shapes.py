@@ -1,4 +1,4 @@
-"""The volatility surface: an arbitrage-free smile per expiry, and how a modelled one is shaped.
+"""How a modelled smile is shaped, whatever its level: free of arbitrage at every term.
 
 The smile is SSVI with a square-root curvature. With ``k = log(strike / forward)``, ``theta``
 the total variance at the money and ``phi = curvature / sqrt(theta)``::
