@@ -11,7 +11,7 @@ from numpy.testing import assert_allclose
 from vollib.black_scholes_merton.implied_volatility import implied_volatility
 
 from dollarbill_core.pricing.black_scholes import greeks, price
-from dollarbill_core.pricing.implied_vol import UNDETERMINED, implied_vol
+from dollarbill_core.pricing.implied_vol import implied_vol
 from dollarbill_core.values.contracts import Right
 
 C, P = Right.CALL, Right.PUT
@@ -74,13 +74,12 @@ def test_in_the_money_vols_explain_the_price_to_its_rounding():
     """Where dollars of intrinsic value hide the time value, only the price can be compared."""
     market = random_options(20_000)
     right, spot, strike, years, rate, _, dividend_yield = market
-    prices, found, vol = solved(market)
+    prices, found, _ = solved(market)
     ok = np.isfinite(found)
 
     again = price(right, spot, strike, years, rate, found, dividend_yield)
 
     assert np.max(np.abs(again - prices)[ok] / np.maximum(spot, strike)[ok]) < 1e-15 * 4
-    assert np.max(np.abs(found - vol)[ok]) < 20 * UNDETERMINED
 
 
 def test_against_sixty_digits():

@@ -1,28 +1,61 @@
-"""The volatility that explains a price.
+"""The volatility that explains a price, with a reason where there is none.
 
-The price is reduced to its time value ``v``, what the option of the pair that is out of the
-money is worth, and that to ``b = v / sqrt(A B)`` (``A`` and ``B`` as in `black_scholes`), which
-depends on two numbers only: ``x = -|log(A / B)|`` and ``s = vol sqrt(years)``::
-
-    b(x, s) = exp(x / 2) N(x / s + s / 2) - exp(-x / 2) N(x / s - s / 2)
-
-The logarithm of ``b`` is solved for ``s`` by Halley's method inside a bracket.
-
-Source: the reduced form is Jaeckel's, By Implication (2006), equations 2.1 to 2.4.
+Each option is reduced to its time value in `time_value` and solved in `total_stdev`, in blocks
+of a few hundred that go through one stage after the other. The few that the compiled stages
+leave are solved singly, in many digits.
 """
 
-import numpy as np
-from numpy.typing import ArrayLike
-from scipy.special import erfcx, erfinv, ndtri
+import math
+from enum import IntEnum
+from typing import NamedTuple
 
-from dollarbill_core.pricing.black_scholes import Floats, log_ratio
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from dollarbill_core.pricing.machine_code import Floats, Kernel, compiled, inlined
+from dollarbill_core.pricing.time_value import (
+    discounted,
+    exact,
+    exact_product,
+    exactly_discounted,
+    nought_if_finite,
+    product_parts,
+    reduced,
+)
+from dollarbill_core.pricing.total_stdev import (
+    FARTHEST_STEP,
+    LOG_ROOT_TWO_PI,
+    guess,
+    step,
+    total_stdev,
+)
 
 UNDETERMINED = 1e-6  # a vol that one rounding of the price moves further than this is no answer
 
-_ROOT_TWO = np.sqrt(2.0)
-_ROOT_TWO_PI = np.sqrt(2.0 * np.pi)
-_SMALL_STEP = 1e-8  # the error is cubed from step to step: after this one, nothing is left
-_MOST_STEPS = 100
+
+class Reason(IntEnum):
+    """Why a vol is what it is."""
+
+    FOUND = 0  # this vol explains the price
+    BELOW_INTRINSIC = 1  # price at or below the discounted intrinsic value, or not positive
+    ABOVE_BOUND = 2  # price at or above the discounted spot (call) or strike (put)
+    UNDETERMINED = 3  # one rounding of the price moves the vol by more than 1e-6
+    BAD_INPUT = 4  # a number missing, infinite or beyond float64; no such right; no time left
+
+
+class Explained(NamedTuple):
+    """Vols and the `Reason` of each, as int8, both shaped as the broadcast input."""
+
+    vol: Floats
+    reason: NDArray[np.int8]
+
+
+_FOUND, _BELOW, _ABOVE, _UNDETERMINED, _BAD = (float(reason) for reason in Reason)
+_LEFT = -1.0  # the reason, and the vol, of an option that is still to be solved singly
+
+_BLOCK = 512  # options that go through each stage together: their numbers stay in the cache
+_K, _V, _W, _ULP, _ROOT, _S = (row * _BLOCK for row in range(6))
+_ROWS = 6
 
 
 def implied_vol(
@@ -48,11 +81,9 @@ def implied_vol(
     Returns
     -------
     Floats
-        The broadcast shape of the input. NaN where no vol explains the price: at or below
-        the discounted intrinsic value, at or above ``A`` (call) or ``B`` (put), or where the
-        input has no meaning. NaN as well where the price does not determine the vol, deep in
-        the money: where one rounding of the dollars that enter (of ``A`` or ``B`` in the
-        money, of the price out of it) moves the vol by more than ``UNDETERMINED``.
+        The broadcast shape of the input. The vol that explains these very float64 numbers is
+        met within 1e-12 of itself, or within what four ulp of the price move it. NaN where
+        there is none or the price does not determine it; `explained` gives the `Reason`.
 
     Examples
     --------
@@ -64,14 +95,137 @@ def implied_vol(
     >>> float(implied_vol(1, 9.99, 110, 100, 0.25, 0.0))  # below intrinsic value
     nan
     """
-    arrays = (right, price, spot, strike, years, rate, dividend_yield)
-    with np.errstate(all="ignore"):
-        shape = np.broadcast_shapes(*(np.shape(array) for array in arrays))
-        flat = (np.broadcast_to(np.asarray(a, float), shape).ravel() for a in arrays)
-        return _implied_vol(*flat).reshape(shape)[()]
+    terms = (right, price, spot, strike, years, rate, dividend_yield)
+    return _answered(_from_spot, terms)[0]
 
 
-def _implied_vol(
+def implied_vol_from_forward(
+    right: ArrayLike,
+    price: ArrayLike,
+    forward: ArrayLike,
+    strike: ArrayLike,
+    years: ArrayLike,
+    discount: ArrayLike,
+) -> Floats:
+    """The same from a forward and a discount factor: the inverse of `price_from_forward`.
+
+    >>> round(float(implied_vol_from_forward(-1, 1.7011, 19, 19, 0.75, 0.9277434863)), 4)
+    0.28
+    """
+    terms = (right, price, forward, strike, years, discount)
+    return _answered(_from_forward, terms)[0]
+
+
+def explained(
+    right: ArrayLike,
+    price: ArrayLike,
+    spot: ArrayLike,
+    strike: ArrayLike,
+    years: ArrayLike,
+    rate: ArrayLike,
+    dividend_yield: ArrayLike = 0.0,
+) -> Explained:
+    """`implied_vol` with the `Reason` of each vol, and of each NaN.
+
+    >>> vol, reason = explained(1, [9.99, 10.2, 110], 110, 100, 0.25, 0.0)
+    >>> [Reason(code).name for code in reason]
+    ['BELOW_INTRINSIC', 'FOUND', 'ABOVE_BOUND']
+    """
+    return _explained(_from_spot, right, price, spot, strike, years, rate, dividend_yield)
+
+
+def explained_from_forward(
+    right: ArrayLike,
+    price: ArrayLike,
+    forward: ArrayLike,
+    strike: ArrayLike,
+    years: ArrayLike,
+    discount: ArrayLike,
+) -> Explained:
+    """`implied_vol_from_forward` with the `Reason` of each vol, and of each NaN.
+
+    >>> explained_from_forward(1, math.nan, 19, 19, 0.75, 0.98).reason == Reason.BAD_INPUT
+    np.True_
+    """
+    return _explained(_from_forward, right, price, forward, strike, years, discount)
+
+
+def _explained(kernel: Kernel, *terms: ArrayLike) -> Explained:
+    vol, reason = _answered(kernel, terms, with_reasons=True)
+    return Explained(vol, reason.astype(np.int8)[()])
+
+
+def _answered(
+    kernel: Kernel, terms: tuple[ArrayLike, ...], with_reasons: bool = False
+) -> tuple[Floats, Floats]:
+    """Vols of the broadcast terms, and their reasons if asked for (else an empty array)."""
+    arrays = np.broadcast_arrays(*(np.asarray(term, dtype=np.float64) for term in terms))
+    shape, size = arrays[0].shape, arrays[0].size
+    columns = [np.ascontiguousarray(array).reshape(-1) for array in arrays]
+    vol, reason = np.empty(size), np.empty(size if with_reasons else 0)
+    left = np.zeros(1)
+    kernel(*columns, np.empty(_ROWS * _BLOCK), vol, reason, left)
+    for i in np.flatnonzero(vol == _LEFT) if left[0] else ():
+        vol[i], code = _solved_singly(*(float(column[i]) for column in columns))
+        if with_reasons:
+            reason[i] = code
+    return vol.reshape(shape)[()], reason.reshape(shape) if with_reasons else reason
+
+
+# --- compiled: seven terms from a spot, six from a forward
+
+
+@inlined
+def _flaw(right: float, price: float, least: float, greatest: float) -> float:
+    """0, or NaN where input that has to be a right, finite or positive is not."""
+    meant = abs(right) == 1.0 and least > 0.0 and greatest < math.inf
+    return nought_if_finite(price) + (0.0 if meant else math.nan)
+
+
+@inlined
+def _store(
+    block: Floats, j: int, parts: tuple[float, float, float, float], t: float, flaw: float
+) -> None:
+    k, v, w, ulp = parts
+    block[_K + j], block[_V + j], block[_W + j] = k, v + flaw, w
+    block[_ULP + j], block[_ROOT + j] = ulp, math.sqrt(t)
+
+
+@inlined
+def _reason(v: float, w: float, taken: float, surplus: float) -> float:
+    reason = _FOUND if surplus >= 0.0 else _UNDETERMINED
+    reason = reason if abs(taken) < FARTHEST_STEP else _LEFT
+    reason = _ABOVE if w <= 0.0 else reason
+    reason = _BELOW if v <= 0.0 else reason
+    reason = _LEFT if v == math.inf else reason
+    return _BAD if v != v else reason
+
+
+@inlined
+def _finish(block: Floats, count: int, vol: Floats, reason: Floats, start: int) -> float:
+    """Vols and reasons of a block whose prices are reduced; the number of options left."""
+    for j in range(count):
+        block[_S + j] = guess(block[_K + j], block[_V + j], block[_W + j])
+    for j in range(count):
+        s, v, w, root = block[_S + j], block[_V + j], block[_W + j], block[_ROOT + j]
+        taken, vega = step(block[_K + j], s, v, w)
+        surplus = UNDETERMINED * root * vega - block[_ULP + j] * s
+        block[_K + j] = _reason(v, w, taken, surplus)
+        block[_S + j] = (s + s * taken) / root
+    left = 0.0
+    for j in range(count):
+        code = block[_K + j]
+        nothing = _LEFT if code == _LEFT else math.nan
+        vol[start + j] = block[_S + j] if code == _FOUND else nothing
+        left += 1.0 if code == _LEFT else 0.0
+    if reason.size > 0:
+        for j in range(count):
+            reason[start + j] = block[_K + j]
+    return left
+
+
+@compiled
+def _from_spot(
     right: Floats,
     price: Floats,
     spot: Floats,
@@ -79,70 +233,82 @@ def _implied_vol(
     years: Floats,
     rate: Floats,
     dividend_yield: Floats,
-) -> Floats:
-    """The solution for one-dimensional arrays of equal length."""
-    spot_paid = spot * np.exp(-dividend_yield * years)
-    strike_paid = strike * np.exp(-rate * years)
-    intrinsic = np.maximum(right * (spot_paid - strike_paid), 0.0)
-    x = -np.abs(log_ratio(spot, strike) + (rate - dividend_yield) * years)
-    scale = np.sqrt(spot_paid) * np.sqrt(strike_paid)
-    target = (price - intrinsic) / scale
-    solvable = (target > 0) & (target < np.exp(0.5 * x)) & (years > 0) & (np.abs(right) == 1)
-    stdev = np.full(price.shape, np.nan)
-    stdev[solvable] = _total_stdev(x[solvable], target[solvable])
-    density = np.exp(-0.5 * (x / stdev) ** 2 - 0.125 * stdev * stdev) / _ROOT_TWO_PI
-    vega = scale * density * np.sqrt(years)
-    rounded = np.where(intrinsic > 0, np.maximum(spot_paid, strike_paid), price)
-    determined = np.spacing(rounded) <= UNDETERMINED * vega
-    return np.where(determined, stdev / np.sqrt(years), np.nan)
+    block: Floats,
+    vol: Floats,
+    reason: Floats,
+    left_over: Floats,
+) -> None:
+    """Vols, reasons where there is room for them, and how many options are left."""
+    left = 0.0
+    for start in range(0, vol.size, _BLOCK):
+        count = min(_BLOCK, vol.size - start)
+        for j in range(count):
+            i = start + j
+            c, p, t, r, q = right[i], price[i], years[i], rate[i], dividend_yield[i]
+            a, a_low = discounted(spot[i], q, t)
+            b, b_low = discounted(strike[i], r, t)
+            flaw = _flaw(c, p, min(spot[i], strike[i], t), max(spot[i], strike[i], t))
+            flaw += nought_if_finite(r) + nought_if_finite(q)
+            _store(block, j, reduced(c, p, a, a_low, b, b_low), t, flaw)
+        left += _finish(block, count, vol, reason, start)
+    left_over[0] = left
 
 
-def _total_stdev(x: Floats, target: Floats) -> Floats:
-    """The ``s`` that solves ``b(x, s) = target``, for ``x <= 0 < target < exp(x / 2)``."""
-    s = _lower_bound(x, target)
-    low, high = np.zeros_like(s), np.full_like(s, np.inf)
-    log_target = np.log(target)
-    active = np.arange(s.size)
-    for _ in range(_MOST_STEPS):
-        if not active.size:
-            break
-        here = s[active]
-        excess, step = _halley_step(x[active], here, log_target[active])
-        low[active] = np.where(excess < 0, here, low[active])
-        high[active] = np.where(excess > 0, here, high[active])
-        s[active] = _inside(low[active], here + step, high[active])
-        active = active[np.abs(s[active] - here) > _SMALL_STEP * here]
-    return s
+@compiled
+def _from_forward(
+    right: Floats,
+    price: Floats,
+    forward: Floats,
+    strike: Floats,
+    years: Floats,
+    discount: Floats,
+    block: Floats,
+    vol: Floats,
+    reason: Floats,
+    left_over: Floats,
+) -> None:
+    """The same for legs that are a forward and a strike, both discounted."""
+    left = 0.0
+    for start in range(0, vol.size, _BLOCK):
+        count = min(_BLOCK, vol.size - start)
+        for j in range(count):
+            i = start + j
+            c, p, t, d = right[i], price[i], years[i], discount[i]
+            a, a_low = product_parts(forward[i], d)
+            b, b_low = product_parts(strike[i], d)
+            flaw = _flaw(
+                c, p, min(forward[i], strike[i], t, d), max(forward[i], strike[i], t, d)
+            )
+            _store(block, j, reduced(c, p, a, a_low, b, b_low), t, flaw)
+        left += _finish(block, count, vol, reason, start)
+    left_over[0] = left
 
 
-def _lower_bound(x: Floats, target: Floats) -> Floats:
-    """A starting point at or below the root, and near it at both ends.
-
-    At the money ``b = erf(s / sqrt(8))``, and away from it ``b`` is less; and it is less than
-    its own first term, ``exp(x / 2) N(d1)``. Each gives a bound.
-    """
-    at_the_money = np.sqrt(8.0) * erfinv(target)
-    d1 = ndtri(target * np.exp(-0.5 * x))
-    root = np.sqrt(d1 * d1 - 2.0 * x)
-    first_term = np.where(d1 < 0, -2.0 * x / (root - d1), root + d1)
-    bound: Floats = np.fmax(at_the_money, first_term)
-    return bound
+# --- one option at a time
 
 
-def _halley_step(x: Floats, s: Floats, log_target: Floats) -> tuple[Floats, Floats]:
-    """log(b / target) and the step in ``s`` that Halley's method takes to remove it."""
-    d1, d2 = x / s + 0.5 * s, x / s - 0.5 * s
-    scaled = 0.5 * (erfcx(-d1 / _ROOT_TWO) - erfcx(-d2 / _ROOT_TWO))
-    excess = np.log(scaled) - 0.25 * (d1 * d1 + d2 * d2) - log_target
-    slope = 1.0 / (_ROOT_TWO_PI * scaled)
-    curvature = x * x / s**3 - 0.25 * s - slope  # of log b, over its slope
-    newton = -excess / slope
-    step = newton / np.maximum(1.0 + 0.5 * newton * curvature, 0.5)
-    # A difference lost to rounding happens only where the starting point is the answer.
-    return excess, np.where(scaled > 0, step, 0.0)
-
-
-def _inside(low: Floats, proposed: Floats, high: Floats) -> Floats:
-    """The proposed point, or one that halves the bracket (doubles it while it has no top)."""
-    fallback = np.where(np.isinf(high), 2.0 * low, 0.5 * (low + high))
-    return np.where((proposed >= low) & (proposed <= high), proposed, fallback)
+def _solved_singly(
+    right: float, price: float, first: float, strike: float, years: float, *carry: float
+) -> tuple[float, Reason]:
+    """The vol of one option that the kernels left, from the terms that they take."""
+    if len(carry) == 2:
+        rate, dividend_yield = carry
+        a = exactly_discounted(first, dividend_yield, years)
+        b = exactly_discounted(strike, rate, years)
+    else:
+        a, b = exact_product(first, *carry), exact_product(strike, *carry)
+    option = exact(int(right), price, a, b)
+    if option is None:
+        return math.nan, Reason.BAD_INPUT
+    if option.log_value == -math.inf:
+        return math.nan, Reason.BELOW_INTRINSIC
+    if option.log_room == -math.inf:
+        return math.nan, Reason.ABOVE_BOUND
+    s, root = total_stdev(option), math.sqrt(years)
+    if s == 0.0:
+        return 0.0, Reason.FOUND
+    d1 = 0.5 * s - option.distance / s
+    vega = option.lesser * math.exp(-0.5 * d1 * d1 - LOG_ROOT_TWO_PI) * root
+    if math.ulp(price) > UNDETERMINED * vega:
+        return math.nan, Reason.UNDETERMINED
+    return s / root, Reason.FOUND
