@@ -10,7 +10,7 @@ import pytest
 from dollarbill_core.market.carry import CashDividend, Rates, policy_rates
 from dollarbill_core.market.chains import Chain, ChainDays, NoQuote, Quote
 from dollarbill_core.market.view import Chains, History, View
-from dollarbill_core.pricing import black_scholes
+from dollarbill_core.pricing import american
 from dollarbill_core.values.calendars import (
     close_instant,
     expiry_instant,
@@ -71,7 +71,7 @@ def view(**changes) -> View:
 
 def modelled(strike: float, vol: float, dividend_yield: float = 0.0) -> D:
     years = years_between(close_instant(DAY), expiry_instant(put("90")))
-    price = black_scholes.price(-1, 100.0, strike, years, 0.01, vol, dividend_yield)
+    price = american.price(-1, 100.0, strike, years, 0.01, vol, dividend_yield)
     return D(repr(float(price))).quantize(D("0.0001"))
 
 
@@ -88,6 +88,16 @@ def test_an_offer_without_a_bid_is_marked_between_nothing_and_the_offer():
 def test_without_a_sound_quote_the_nearest_vol_prices_it(strike):
     assert view().is_modelled(put(strike))
     assert view().mark(put(strike)) == modelled(float(strike), 0.30)
+
+
+def test_a_stock_option_is_marked_with_early_exercise_and_an_index_option_without():
+    rates = Rates(0.10)
+    shares = view(rates=rates)
+    index = view(spots={"XSP": D("100")}, chains={"XSP": chain(symbol="XSP")}, rates=rates)
+    deep = Option("XSP", EXPIRY, D("150"), Right.PUT)
+
+    assert shares.mark(put("150")) == 50  # exercised now: to wait costs interest
+    assert D("48") < index.mark(deep) < D("49.5")
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from dollarbill_core.market.carry import CashDividend, Rates, policy_rates
 from dollarbill_core.market.chains import Chain, ChainDays, Floats, NoQuote, Quote
 from dollarbill_core.market.volatility import Standing, iv_percentile, iv_rank
-from dollarbill_core.pricing import black_scholes
+from dollarbill_core.pricing import american, black_scholes
 from dollarbill_core.values.calendars import close_instant, expiry_instant, years_between
 from dollarbill_core.values.contracts import Instrument, Option, Stock, dollars_per_share
 from dollarbill_core.values.provenance import Provenance, fingerprint
@@ -160,7 +160,8 @@ class View:
             return option.intrinsic(spot)
         dividend_yield = self.dividend_yields.get(option.underlying, 0.0)
         rate = self.rates.continuous(years)
-        value = black_scholes.price(
+        style = black_scholes if option.is_european else american
+        value = style.price(
             option.right, float(spot), float(option.strike), years, rate, vol, dividend_yield
         )
         return dollars_per_share(float(value))

@@ -15,11 +15,11 @@ from dollarbill_core.market.carry import CashDividend, policy_rates
 from dollarbill_core.market.chains import Chain, ChainDays, Floats, NoChains
 from dollarbill_core.market.view import Chains
 from dollarbill_core.market.volatility import at_the_money_vol
-from dollarbill_core.pricing import black_scholes
+from dollarbill_core.pricing import american, black_scholes
 from dollarbill_core.pricing.implied_vol import implied_vol
 from dollarbill_core.sources.sample import sample_chains
 from dollarbill_core.values.calendars import close_instant, expiry_instant, years_between
-from dollarbill_core.values.contracts import Option, Right
+from dollarbill_core.values.contracts import CASH_SETTLED_ROOTS, Option, Right
 from dollarbill_core.values.provenance import Provenance, Quotes, fingerprint
 
 SAMPLE = "sample"
@@ -31,8 +31,8 @@ _OPTION_COLUMNS = (
 _STOCK_COLUMNS = ("symbol", "date", "close", "divCash", "splitFactor")
 _OCC_TAIL = 15  # characters of an OCC symbol after its root
 _SENTENCE = (
-    "Implied vols and deltas are ours: from mids of sound quotes, as if the options were "
-    "European and the dividends of the past year in the file were paid evenly."
+    "Implied vols and deltas are ours: from mids of sound quotes, early exercise included, as "
+    "if the dividends of the past year in the file were paid evenly."
 )
 
 
@@ -77,8 +77,8 @@ def delta_neutral_chains(folder: Path) -> Chains:
     Both as seen in lambdaclass/options_backtester (data of SPY, 2021). The columns named in
     ``_OPTION_COLUMNS`` and ``_STOCK_COLUMNS`` must be there, in any order.
 
-    First form: vols and deltas come from European prices and a dividend yield, the dividends
-    of the last 365 days that the file knows, over the close; a split is refused.
+    First form: vols and deltas come from a dividend yield, the dividends of the last 365 days
+    that the file knows, over the close; early exercise is in them. A split is refused.
 
     Raises
     ------
@@ -213,8 +213,12 @@ def _with_vols(symbol: str, table: _QuoteTable, prices: _Prices) -> _QuoteTable:
     mid = np.where(sound, (table.bid + table.ask) / 2, np.nan)
     terms = (prices.closes[place], table.strike, years, rate)
     yields = prices.yields[place]
-    vol = implied_vol(table.right, mid, *terms, yields)
-    delta = black_scholes.greeks(table.right, *terms, vol, yields).delta
+    if table.roots[0] in CASH_SETTLED_ROOTS:  # European; a stock's options are American
+        vol = implied_vol(table.right, mid, *terms, yields)
+        delta = black_scholes.greeks(table.right, *terms, vol, yields).delta
+    else:
+        vol = american.implied_vol(table.right, mid, *terms, yields)
+        delta = american.greeks(table.right, *terms, vol, yields).delta
     return replace(table, vol=vol, delta=delta)
 
 
