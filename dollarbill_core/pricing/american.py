@@ -360,5 +360,5 @@ def _on_grid(market: Market, name: str, step: Floats | float, dividends: Dividen
 def _flat(*values: ArrayLike) -> tuple[Market, tuple[int, ...]]:
     arrays = [np.asarray(value, dtype=np.float64) for value in values]
     shape = np.broadcast_shapes(*(array.shape for array in arrays))
-    full = (np.ascontiguousarray(np.broadcast_to(array, shape)) for array in arrays)
-    return Market(*(array.reshape(-1) for array in full)), shape
+    full = (each if each.shape == shape else np.broadcast_to(each, shape) for each in arrays)
+    return Market(*(np.ascontiguousarray(each).reshape(-1) for each in full)), shape

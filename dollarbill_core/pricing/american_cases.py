@@ -22,10 +22,12 @@ from dollarbill_core.pricing.premium import Premium, Puts, as_puts, premiums
 Booleans = NDArray[np.bool_]
 
 # Of the grid on which two boundaries are told apart: error below 3e-5 on a spot of 100.
-FINE_NODES, FINE_STEPS = 800, 80
+FINE_NODES, FINE_STEPS = 1200, 120
 
 _STILL = 1e-7  # standard deviations to expiry, below which nothing is left to chance
-_TOUCH = 1e-4  # excess over exercise, of the strike, from which a bound is extrapolated
+_WILD = 1e3  # standard deviations to expiry, from which the stock is as good as gone
+_FAR = 1e100  # spot over strike, or strike over spot, beyond which nothing changes any more
+_TOUCH = 1e-5  # excess over exercise, of the strike, from which a bound is extrapolated
 _SCAN = 64
 
 
@@ -67,8 +69,8 @@ class Cases(NamedTuple):
 def cases(market: Market, puts: Puts, europeans: Floats) -> Cases:
     """The case of each option; none where its European price is NaN."""
     stdev = market.vol * np.sqrt(market.years)
-    size = market.spot * market.strike
-    chance = (stdev >= _STILL) & (stdev < np.inf) & (size > 0) & (size < np.inf)
+    near = (puts.spot > 1.0 / _FAR) & (puts.spot < _FAR)
+    chance = (stdev >= _STILL) & (stdev < _WILD) & near
     early = (puts.rate > 0) | ((puts.rate == 0) & (puts.dividend_yield < 0))
     banded = (puts.rate < 0) & (puts.dividend_yield < puts.rate)
     certain = (early | banded) & ~chance
@@ -88,7 +90,8 @@ def prices(market: Market) -> Floats:
     if case.banded.any():
         found[case.banded] = banded_values(market.at(case.banded)).price
     if case.certain.any():
-        found[case.certain] = certain_prices(market.at(case.certain))
+        certain = certain_prices(market.at(case.certain))
+        found[case.certain] = np.fmax(found[case.certain], certain)
     return found
 
 
@@ -114,7 +117,7 @@ def certain_prices(market: Market) -> Floats:
     """The best of all times to exercise, where the spot's path is certain.
 
     The value at ``t``, ``right (spot exp(-q t) - strike exp(-r t))``, is greatest at one end or
-    where ``exp((r - q) t) = r strike / (q spot)``. With infinite vol: the most it may ever be.
+    where ``exp((r - q) t) = r strike / (q spot)``. With endless vol: the most it may ever be.
     """
     spot, strike, years, rate = market.spot, market.strike, market.years, market.rate
     turn = np.log(rate * strike / (market.dividend_yield * spot))
@@ -123,7 +126,7 @@ def certain_prices(market: Market) -> Floats:
     for t in (np.where((turn > 0) & (turn < years), turn, 0.0), years):
         held = spot * np.exp(-market.dividend_yield * t) - strike * np.exp(-rate * t)
         best = np.fmax(best, market.right * held)
-    return np.where(np.isinf(market.vol) & (years > 0), market.most(), best)
+    return np.where(market.vol * np.sqrt(years) >= _WILD, market.most(), best)
 
 
 def exercise_regions(market: Market) -> tuple[Floats, Floats]:
@@ -162,7 +165,7 @@ def _band(market: Market) -> tuple[float, float]:
     Away from a bound the excess over exercise grows with the square of the distance: the bound
     lies twice as far from where it is `_TOUCH` of the strike as from where it is 4 `_TOUCH`.
     """
-    strike, is_call = market.strike[0], market.right[0] > 0
+    strike = market.strike[0]
     ratio = (market.rate / market.dividend_yield)[0]
     start = strike * ratio
     inside = np.linspace(min(start, strike), max(start, strike), _SCAN)
@@ -170,7 +173,6 @@ def _band(market: Market) -> tuple[float, float]:
     if excess.min() > 1e-2 * _TOUCH:
         return np.nan, np.nan
     held = inside[excess.argmin()]
-    del is_call
     ends = []
     for outer in (0.05 * min(start, strike), 20.0 * max(start, strike)):
         near = np.array([held, held])

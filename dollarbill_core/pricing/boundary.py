@@ -300,7 +300,7 @@ def boundaries(
     boundary_kernel(
         rate[one], dividend_yield[one], longest[owner], node_vol, np.empty(SCRATCH), series
     )
-    stretch = np.where(half > 0.0, 1.0 / half, 0.0)
+    stretch = 1.0 / np.where(half > 0.0, half, np.inf)
     shift = middle * stretch
     reach = np.sqrt(longest)
     options = tuple(column[group] for column in (stretch, shift, first, count, reach))
