@@ -28,6 +28,8 @@ _PULL = 0.3  # cost of standing at the bid or the ask, against the square of wha
 _NARROWEST = 1e-3  # of the variance: no half-spread counts as narrower
 _LEAST_VARIANCE = 0.1  # of that at the money: the lowest point of a smile
 _MARGIN = 0.02  # of density aimed at, so that none is negative between the points looked at
+_LEAST_DENSITY = 1e-3  # of g, accepted
+_REFINEMENTS = 4  # of a lowest gap between two smiles
 _PRIOR = 0.01  # decides where quotes do not
 _ROUNDS = (3.0, 30.0, 300.0)  # cost of arbitrage: of g short by 1, of variance by a tenth
 _STEPS = 60  # in each round
@@ -170,7 +172,8 @@ def _mended(svi: Svi, before: Svi | None) -> Svi:
     """
     mended = svi
     for attempt in range(8):
-        mended = replace(mended, level=mended.level + 1.001 * _lacking(mended, before))
+        lacking = _lacking(mended, before)
+        mended = replace(mended, level=mended.level + 1.001 * lacking)
         if is_sound(mended, before):
             return mended
         more = 0.001 * 2**attempt
@@ -205,22 +208,37 @@ def dense_grid(*smiles: Svi) -> Floats:
 
 def _lacking(svi: Svi, before: Svi | None) -> float:
     """The most total variance by which it lies below the expiry before."""
-    if before is None:
-        return 0.0
-    k = dense_grid(svi, before)
-    return max(float((before.total_variance(k) - svi.total_variance(k)).max()), 0.0)
+    return max(-_least_gap(svi, before), 0.0) if before else 0.0
+
+
+def _least_gap(svi: Svi, before: Svi) -> float:
+    """The least by which total variance exceeds that of the expiry before.
+
+    Its lowest points on the grid are refined by Newton's method on the gap's slope.
+    """
+    grid = dense_grid(svi, before)
+    gap = svi.total_variance(grid) - before.total_variance(grid)
+    inner = np.flatnonzero((gap[1:-1] <= gap[:-2]) & (gap[1:-1] <= gap[2:])) + 1
+    k = grid[inner]
+    for _ in range(_REFINEMENTS):
+        this, that = svi.bend(k), before.bend(k)
+        bent = this.curvature - that.curvature
+        step = (this.slope - that.slope) / np.where(bent > 0, bent, np.inf)
+        k = np.clip(k - step, grid[inner - 1], grid[inner + 1])
+    refined = svi.total_variance(k) - before.total_variance(k)
+    return float(min(gap.min(), refined.min(initial=np.inf)))
 
 
 def is_sound(svi: Svi, before: Svi | None = None) -> bool:
     """Whether a hyperbola allows neither butterfly arbitrage nor, after ``before``, calendar.
 
-    Looked at on `dense_grid` and in both wings.
+    Looked at on `dense_grid` and in both wings; the density must be a little above nothing.
     """
     k = dense_grid(svi, *([before] if before else []))
     left, right = svi.wings
-    dense = bool((svi.bend(k).butterfly(k) >= 0).all())
-    if not dense or max(left, right) >= STEEPEST_WING or before is None:
-        return dense and max(left, right) < STEEPEST_WING
+    is_dense = bool((svi.bend(k).butterfly(k) >= _LEAST_DENSITY).all())
+    if not is_dense or max(left, right) >= STEEPEST_WING or before is None:
+        return is_dense and max(left, right) < STEEPEST_WING
     least_left, least_right = before.wings
-    above = bool((svi.total_variance(k) >= before.total_variance(k)).all())
-    return above and left >= least_left and right >= least_right
+    rises = left >= least_left and right >= least_right
+    return rises and _least_gap(svi, before) >= 0

@@ -188,8 +188,8 @@ class Smile:
     def bend(self, k: ArrayLike) -> Bend:
         """w, w' and w'' at log moneyness ``k``."""
         k = np.asarray(k, float)
-        bends = [(weight, svi.bend(k)) for weight, svi in self.parts]
-        return Bend(*(sum(weight * each[i] for weight, each in bends) for i in range(3)))
+        bends = [[weight * each for each in svi.bend(k)] for weight, svi in self.parts]
+        return Bend(*(np.sum(each, axis=0) for each in zip(*bends, strict=True)))
 
     def vol(self, strikes: ArrayLike) -> Floats:
         """Annual implied vol at each strike, a fraction."""
@@ -261,4 +261,5 @@ class Smile:
         root = np.sqrt(variance)
         minus_d2 = k / root + root / 2
         bell = np.exp(-(minus_d2**2) / 2) / _ROOT_TWO_PI
-        return normal(minus_d2) + bell * slope / (2 * root)
+        below: Floats = normal(minus_d2) + bell * slope / (2 * root)
+        return below

@@ -2,20 +2,20 @@
 
 import math
 from dataclasses import dataclass
-from datetime import date
-from decimal import Decimal
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dollarbill_core.market.carry import Rates
 from dollarbill_core.market.chains import Chain, Floats, NoQuote
-from dollarbill_core.values.calendars import expiry_instant, years_between
-from dollarbill_core.values.contracts import Option, Right
+from dollarbill_core.market.forwards import Term, terms_of
+from dollarbill_core.market.strikes import strike_on_surface
+from dollarbill_core.market.surface import Surface
+from dollarbill_core.values.contracts import Right
 
 SESSIONS_PER_YEAR = 252
 THIRTY_DAYS = 30 / 365  # years, ACT/365
+NINETY_DAYS = 90 / 365
 _TOO_NEAR = 7 / 365  # options of the last week are left out, as Cboe does
 _BESIDE = 0.05  # a strike further from the forward does not tell the vol at it
 
@@ -97,7 +97,7 @@ def at_the_money_vol(chain: Chain, rates: Rates, years: float = THIRTY_DAYS) -> 
     """
     points = []
     for term in _terms(chain):
-        vol = _vol_at_forward(term.part_of(chain), term.years, rates)
+        vol = _vol_at_forward(chain.where(term.rows(chain)), term.years, rates)
         if math.isfinite(vol):
             points.append((term.years, vol * vol * term.years))
     if not points:
@@ -110,28 +110,66 @@ def at_the_money_vol(chain: Chain, rates: Rates, years: float = THIRTY_DAYS) -> 
     return float(math.sqrt(variances[nearest] / terms[nearest])) if stands else math.nan
 
 
-class _Term(NamedTuple):
-    """One settlement: a root and an instant, since SPX and SPXW of one Friday have two."""
+@dataclass(frozen=True, slots=True)
+class Measures:
+    """What a surface says at one constant maturity; NaN where it has no such term.
+
+    Attributes
+    ----------
+    years
+        The maturity, ACT/365.
+    at_the_money
+        Annual vol at the forward.
+    skew
+        Vol of the put less that of the call of one delta, 0.25 unless said: above 0 where
+        falls are dearer than rises.
+    slope
+        How vol changes with ``log(strike / forward)`` at the forward, per unit of it.
+    """
 
     years: float
-    root: int
-    expiry: date
-
-    def part_of(self, chain: Chain) -> Chain:
-        day = np.datetime64(self.expiry, "D")
-        return chain.where((chain.root == self.root) & (chain.expiry == day))
+    at_the_money: float
+    skew: float
+    slope: float
 
 
-def _terms(chain: Chain) -> list[_Term]:
+def measures(surface: Surface, years: float = THIRTY_DAYS, delta: float = 0.25) -> Measures:
+    """Level, skew and slope of a fitted surface at one constant maturity.
+
+    The smile at ``years`` is interpolated in total variance between the settlements around it.
+    Beyond them the nearest stands for the term if it is between half and twice as long.
+
+    >>> from dollarbill_core.market.smile import Svi
+    >>> svi = Svi(level=0.0, steepness=0.02, tilt=-0.5, centre=0.0, width=0.1)
+    >>> root = math.sqrt(0.002 / THIRTY_DAYS)  # w(0) = .02 x .1, w'(0) = .02 x -.5
+    >>> round(root, 4), round(-0.01 / (2 * root * THIRTY_DAYS), 4)
+    (0.156, -0.39)
+    """
+    if not surface.reaches(years):
+        return Measures(years, math.nan, math.nan, math.nan)
+    smile = surface.smile(years)
+    vols = [
+        strike_on_surface(smile, surface.spot, right, delta).vol
+        for right in (Right.PUT, Right.CALL)
+    ]
+    level = smile.at_the_money
+    slope = float(smile.bend(0.0).slope) / (2 * level * years)
+    return Measures(years, level, vols[0] - vols[1], slope)
+
+
+def term_slope(surface: Surface, near: float = THIRTY_DAYS, far: float = NINETY_DAYS) -> float:
+    """Vol at the money of the far maturity less that of the near one: below 0 in a panic.
+
+    NaN where the surface has no such terms.
+    """
+    if not (surface.reaches(near) and surface.reaches(far)):
+        return math.nan
+    return float(surface.at_the_money(far) - surface.at_the_money(near))
+
+
+def _terms(chain: Chain) -> list[Term]:
     """Every settlement beyond a week, in order of time."""
-    terms = []
-    for number, root in enumerate(chain.roots):
-        for expiry in np.unique(chain.expiry[chain.root == number]).tolist():
-            option = Option(root, expiry, Decimal(1), Right.CALL)
-            years = years_between(chain.as_of, expiry_instant(option))
-            if years > _TOO_NEAR:
-                terms.append(_Term(years, number, expiry))
-    return sorted(terms)
+    return [term for term in terms_of(chain) if term.years > _TOO_NEAR]
 
 
 def _vol_at_forward(part: Chain, years: float, rates: Rates) -> float:
@@ -202,7 +240,9 @@ def vix(chain: Chain, rates: Rates) -> float:
     near, far = terms[following - 1], terms[following]
     near_variance, far_variance = (
         term.years
-        * strip_variance(term.part_of(chain), term.years, rates.continuous(term.years))
+        * strip_variance(
+            chain.where(term.rows(chain)), term.years, rates.continuous(term.years)
+        )
         for term in (near, far)
     )
     weight = (far.years - THIRTY_DAYS) / (far.years - near.years)

@@ -178,7 +178,7 @@ def _cost_and_equations(
     square: Floats,
     pull: Floats,
 ) -> float:
-    """Half the sum of squared residuals; the lower half of J'J in ``square``, J'r in ``pull``."""
+    """Half the sum of squared residuals; J'J, its lower half, in ``square``, J'r in ``pull``."""
     _to_natural(x, terms, values)
     lowest, right, left, centre, width = values[0], values[1], values[2], values[3], values[4]
     inside, margin, dear, prior = terms[5], terms[6], terms[7], terms[8]
