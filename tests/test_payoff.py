@@ -6,12 +6,12 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.optimize import brentq
 
-from dollarbill_core.pricing import black_scholes
+from dollarbill_core.pricing import american, black_scholes
 from dollarbill_core.pricing.payoff import (
     break_evens,
     break_evens_at,
@@ -76,18 +76,38 @@ def test_value_at_expiry_is_the_payoff():
     assert_allclose(value(CONDOR, spots, at, 0.2, 0.04), payoff_at_expiry(CONDOR, spots))
 
 
-def test_value_before_expiry_is_the_sum_of_the_legs():
-    at = datetime(2026, 11, 2, 10, 30, tzinfo=NEW_YORK)
+def test_value_before_expiry_is_the_sum_of_the_legs_each_by_its_style():
     legs = [put(-2, "90"), call(-1, "110", LATER), shares(100)]
-    years, later = (years_between(at, expiry_instant(leg.instrument)) for leg in legs[:2])
-    spots = np.array([80.0, 100.0, 120.0])
+    years, later = (years_between(NOVEMBER, expiry_instant(x.instrument)) for x in legs[:2])
+    spots = np.array([60.0, 100.0, 120.0])
 
-    ours = value(legs, spots, at, [0.30, 0.20, 9.99], 0.04, 0.01)
+    ours = value(legs, spots, NOVEMBER, [0.30, 0.20, 9.99], 0.04, 0.01)
 
-    short_put = black_scholes.price(-1, spots, 90, years, 0.04, 0.30, 0.01)
-    short_call = black_scholes.price(1, spots, 110, later, 0.04, 0.20, 0.01)
-    assert_allclose(ours, -200 * short_put - 100 * short_call + 100 * spots, rtol=1e-14)
-    assert value(legs, 100.0, at, [0.30, 0.20, 0.0], 0.04, 0.01) == pytest.approx(ours[1])
+    short_put = american.price(-1, spots, 90, years, 0.04, 0.30, 0.01)
+    short_call = american.price(1, spots, 110, later, 0.04, 0.20, 0.01)
+    assert_allclose(ours, -200 * short_put - 100 * short_call + 100 * spots, rtol=1e-13)
+    assert value(legs, 100.0, NOVEMBER, [0.30, 0.20, 0.0], 0.04, 0.01) == pytest.approx(ours[1])
+
+
+def test_index_options_are_european_and_stock_options_are_not():
+    years = years_between(NOVEMBER, expiry_instant(put(1, "90").instrument))
+
+    index = value([put(1, "90", root="SPXW")], 60.0, NOVEMBER, 0.3, 0.04)
+    stock = value([put(1, "90")], 60.0, NOVEMBER, 0.3, 0.04)
+
+    european = black_scholes.price(-1, 60, 90, years, 0.04, 0.3)
+    assert index == pytest.approx(100 * european)
+    assert index < 3000 == pytest.approx(stock)  # exercise is best, and worth 30 a share
+
+
+def test_a_cash_dividend_makes_a_call_worth_exercising():
+    held = [call(1, "60")]
+
+    without = value(held, 100.0, NOVEMBER, 0.2, 0.0)
+    before = value(held, 100.0, NOVEMBER, 0.2, 0.0, dividends=[(0.05, 5.0)])
+
+    assert without == pytest.approx(4000, abs=1)
+    assert before == pytest.approx(4000, abs=1)  # exercised on the eve, the dividend kept
 
 
 def test_one_vol_serves_every_leg_and_a_wrong_number_is_refused():
@@ -153,6 +173,7 @@ def test_at_expiry_the_search_finds_what_is_exact():
     assert gains_at(CONDOR, 250, at, 0.2, 0.04) == (pytest.approx((87.5, 112.5)),)
 
 
+@settings(max_examples=25, deadline=None)  # stock options: each search prices thousands
 @given(
     packages,
     credits,

@@ -15,7 +15,8 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import ArrayLike
 
-from dollarbill_core.pricing import black_scholes
+from dollarbill_core.pricing import american, black_scholes
+from dollarbill_core.pricing.grid import Dividends
 from dollarbill_core.pricing.polyline import (
     NOTHING,
     Floats,
@@ -90,12 +91,15 @@ def value(
     vols: float | Sequence[float],
     rate: float,
     dividend_yield: float = 0.0,
+    dividends: Dividends = (),
 ) -> Floats:
-    """Dollars that the legs are worth at the instant ``at``, by the European formula.
+    """Dollars that the legs are worth at the instant ``at``, each by its own style of exercise.
 
-    Expiries may differ, none before ``at``. ``vols`` are annual fractions, one for all legs or
-    one for each (a stock's is not looked at); rate and yield are continuously compounded. The
-    result is shaped as ``spots``. Early exercise has no value here.
+    Index options go by the European formula; options on stocks and ETFs are American, so early
+    exercise is in their value. Expiries may differ, none before ``at``. ``vols`` are annual
+    fractions, one for all legs or one for each (a stock's is not looked at); rate and yield are
+    continuously compounded; ``dividends`` are the ``(years, dollars)`` still to be paid in cash
+    after ``at``, which American options see. The result is shaped as ``spots``.
 
     Raises ValueError for two underlyings, a leg that has expired, a wrong number of vols.
 
@@ -112,7 +116,11 @@ def value(
         option, share = leg.instrument, np.asarray(spots, dtype=np.float64)
         if isinstance(option, Option):
             terms = float(option.strike), _years_left(option, at), rate, vol, dividend_yield
-            share = black_scholes.price(option.right, spots, *terms)
+            share = (
+                black_scholes.price(option.right, spots, *terms)
+                if option.is_european
+                else american.price(option.right, spots, *terms, dividends)
+            )
         total += _dollars_per_point(leg) * share
     return total[()]
 
