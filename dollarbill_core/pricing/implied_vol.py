@@ -25,9 +25,9 @@ from dollarbill_core.pricing.time_value import (
 from dollarbill_core.pricing.total_stdev import (
     FARTHEST_STEP,
     LOG_ROOT_TWO_PI,
+    exact_vol,
     guess,
     step,
-    total_stdev,
 )
 
 UNDETERMINED = 1e-6  # a vol that one rounding of the price moves further than this is no answer
@@ -304,11 +304,11 @@ def _solved_singly(
         return math.nan, Reason.BELOW_INTRINSIC
     if option.log_room == -math.inf:
         return math.nan, Reason.ABOVE_BOUND
-    s, root = total_stdev(option), math.sqrt(years)
-    if s == 0.0:
-        return 0.0, Reason.FOUND
-    d1 = 0.5 * s - option.distance / s
-    vega = option.lesser * math.exp(-0.5 * d1 * d1 - LOG_ROOT_TWO_PI) * root
-    if math.ulp(price) > UNDETERMINED * vega:
+    vol = exact_vol(option, years)
+    s = vol * math.sqrt(years)
+    d1 = 0.5 * s - (option.distance / s if option.distance > 0.0 else 0.0)
+    # In logarithms, because the price may be the smallest number there is.
+    vega = math.log(option.lesser) + 0.5 * math.log(years) - 0.5 * d1 * d1 - LOG_ROOT_TWO_PI
+    if math.log(math.ulp(price)) > math.log(UNDETERMINED) + vega:
         return math.nan, Reason.UNDETERMINED
-    return s / root, Reason.FOUND
+    return vol, Reason.FOUND

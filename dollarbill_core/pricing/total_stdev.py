@@ -9,7 +9,7 @@ and ``R(z) = N(-z) / n(z)`` Mills' ratio::
 
 The logarithm of the first is solved for ``s`` where ``d1 <= 0``, that of the second elsewhere:
 each is smooth there, and neither loses digits. `guess` is a polynomial, good to two parts in a
-thousand, and one `step` of sixth order finds all digits that the price has. `total_stdev` is
+thousand, and one `step` of sixth order finds all digits that the price has. `exact_vol` is
 for what lies out of their reach: one option at a time, in as many steps as it takes.
 
 Source: the reduced form is Jaeckel's, By Implication (2006), equations 2.1 to 2.4.
@@ -32,7 +32,7 @@ _ROUNDING_BITS = 0x4338000000000000
 _SHORT, _NEAR = 0.02, 0.05  # s and k below which R(-d1) - R(-d2) would lose digits
 _MOST_STEPS = 200
 _SMALL_STEP = 1e-6  # the error is cubed from step to step: after this one, nothing is left
-_SMALLEST = 1e-280  # a lesser s is given as 0
+_SMALLEST = 1e-280  # a lesser s is reached at the money only, where v = s / sqrt(2 pi)
 
 # log(1 + f) / f in powers of f, for 1 + f between the roots of a half and of two; to 4e-4.
 _LOG = (0.9997001, -0.5019704, 0.3545641, -0.2281064)
@@ -149,15 +149,17 @@ def step(k: float, s: float, v: float, w: float) -> tuple[float, float]:
     return e, abs(slope) * (v if side > 0.0 else w)
 
 
-def total_stdev(share: Reduced) -> float:
-    """``s`` by Halley's method on its logarithm, inside a bracket; 0 below ``_SMALLEST``.
+def exact_vol(share: Reduced, years: float) -> float:
+    """``s / sqrt(years)`` by Halley's method on the logarithm of ``s``, inside a bracket.
 
-    >>> total_stdev(Reduced(0.0, math.log(0.1), math.log(0.9), 100.0))
-    0.25132...
+    >>> exact_vol(Reduced(0.0, math.log(0.1), math.log(0.9), 100.0), 0.25)
+    0.50264...
     """
     k = share.distance
     s, low, high = _far_guess(share), 0.0, math.inf
-    for _ in range(_MOST_STEPS if s > _SMALLEST else 0):
+    if s < _SMALLEST:
+        return math.exp(share.log_value + LOG_ROOT_TWO_PI - 0.5 * math.log(years))
+    for _ in range(_MOST_STEPS):
         ratio, side = _share(k, s)
         d1 = 0.5 * s - k / s
         log_target = share.log_value if side > 0.0 else share.log_room
@@ -169,9 +171,9 @@ def total_stdev(share: Reduced) -> float:
         rise = newton / max(1.0 + 0.5 * newton * bend, 0.5)
         proposed = s * math.exp(min(max(rise, -2.0), 2.0))
         if abs(rise) < _SMALL_STEP:
-            return proposed
+            return proposed / math.sqrt(years)
         s = proposed if low < proposed < high else _between(low, high)
-    return 0.0
+    return s / math.sqrt(years)
 
 
 def _between(low: float, high: float) -> float:
