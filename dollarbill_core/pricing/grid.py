@@ -44,7 +44,7 @@ from dollarbill_core.pricing.grid_batch import (
 
 Dividends = Sequence[tuple[float, float]]
 
-NODES = 200  # of the fine grid; the coarse one has half
+NODES = 300  # of the fine grid; the coarse one has half
 STEPS = 20  # of the coarse grid over an undivided life; the fine one takes twice as many
 LANES = 64  # options in one batch: more would leave the processor's second cache
 WIDEST = 25.0  # standard deviations to expiry, beyond which exp() of the ends overflows

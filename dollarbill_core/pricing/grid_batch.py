@@ -175,10 +175,11 @@ def step_lengths(
     """
     if span == 0 and schedule.is_held:
         return np.empty((0, formula.size))
-    share = np.mean(schedule.spans[span] / schedule.spans.sum(axis=0))
-    count = fold * max(1, round(steps * float(np.sqrt(share))))
+    share = float((schedule.spans[span] / schedule.spans.sum(axis=0)).mean())
+    count = fold * max(1, round(steps * share**0.5))
     begin = np.sqrt(formula) if span == 0 else np.zeros_like(formula)
-    roots = np.linspace(begin, np.sqrt(schedule.spans[span]), count + 1)
+    rise = (np.sqrt(schedule.spans[span]) - begin) / count
+    roots = begin + rise * np.arange(count + 1)[:, None]
     return np.diff(np.square(roots), axis=0)
 
 
