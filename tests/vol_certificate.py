@@ -40,7 +40,7 @@ class Option:
 
     def __init__(self, arithmetic: Arithmetic, row: tuple[float, ...]) -> None:
         self.of = arithmetic
-        right, quote, spot, strike, years, rate, dividend_yield = map(arithmetic.number, row)
+        quote, spot, strike, years, rate, dividend_yield = map(arithmetic.number, row[1:])
         self.right, self.ulp = int(row[0]), arithmetic.number(math.ulp(row[1]))
         self.quote, self.root = quote, arithmetic.sqrt(years)
         self.held = spot * arithmetic.exp(-dividend_yield * years)
@@ -76,7 +76,7 @@ ROOT_TWO_PI = math.sqrt(2 * math.pi)
 def share_of_tolerance(
     row: tuple[float, ...], vol: float, reason: int, arithmetic: Arithmetic = MPMATH
 ) -> float:
-    """How much of the tolerance the vol's error takes; 0 for a NaN with good reason; else inf."""
+    """What share of the tolerance the vol's error takes; 0 for a justified NaN; else inf."""
     with arithmetic.digits(_digits(row)):
         return _judged(Option(arithmetic, row), vol, reason)
 
