@@ -291,7 +291,8 @@ def _with_theta(
     held = np.stack([price, delta, gamma, market.rate * price - carry - spread])
     zeros = np.zeros_like(price)
     taken = np.stack([exercised, market.right, zeros, zeros])
-    return np.where(schedule.is_early & (price <= exercised), taken, held)
+    rounding = 1e-12 * (market.spot + market.strike)
+    return np.where(schedule.is_early & (price <= exercised + rounding), taken, held)
 
 
 def _at_spot(
