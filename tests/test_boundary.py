@@ -85,7 +85,7 @@ def test_a_put_of_many_years_has_the_boundary_of_an_endless_one() -> None:
     assert found == pytest.approx(20 / 29, rel=1e-4)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100, derandomize=True)
 @given(
     rate=st.floats(0.001, 0.15),
     dividend_yield=st.floats(-0.08, 0.15),
