@@ -36,8 +36,9 @@ def tree_price(
             values = discount * (chance * values[1:] + (1 - chance) * values[:-1])
         nodes = stock[steps - step : steps + step + 1 : 2]
         if step in paid:
-            given = (right, strike, nodes, values, paid[step], rate, years)
-            values = fallen_values(*given, step * dt)
+            paid_later = strike * np.exp(-rate * (years - step * dt)) if right < 0 else 0.0
+            worthless = max(paid_later, strike) if right < 0 and early else paid_later
+            values = fallen_values(nodes, values, paid[step], worthless)
         if early:
             values = np.maximum(values, right * (nodes - strike))
     return float(values[0])
@@ -51,10 +52,9 @@ def formula(right, stock, strike, years, rate, vol, dividend_yield):
     return right * (received - strike * np.exp(-rate * years) * ndtr(right * (d1 - stdev)))
 
 
-def fallen_values(right, strike, nodes, values, dollars, rate, years, now):
+def fallen_values(nodes, values, dollars, worthless):
     """The values of holding over an ex-date; a stock worth nothing stays so."""
     fallen = nodes - dollars
-    worthless = strike * max(1.0, np.exp(-rate * (years - now))) if right < 0 else 0.0
     if nodes.size < 4:
         return np.interp(fallen, nodes, values)
     slope = (values[1] - values[0]) / (nodes[1] - nodes[0])

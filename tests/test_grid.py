@@ -242,6 +242,24 @@ def test_a_dividend_near_the_stock_agrees_with_the_tree():
     assert american(*option).price == pytest.approx(tree_limit(*option), abs=5e-3)
 
 
+@pytest.mark.parametrize(("price", "early"), [(american, True), (european, False)])
+@pytest.mark.parametrize(
+    "option",
+    [
+        pytest.param((P, 100, 49, 0.24, 0.053, 2.38, 0.049), id="vol 238 %"),
+        pytest.param((P, 100, 85, 0.22, 0.085, 2.85, 0.024), id="vol 285 %"),
+        pytest.param((C, 100, 60, 0.90, 0.03, 1.5, -0.01), id="call, vol 150 %"),
+    ],
+)
+def test_many_dividends_on_a_stock_that_may_be_worth_less_than_they_are(option, price, early):
+    dividends = [(0.02, 3.5), (0.06, 1.0), (0.09, 4.9), (0.14, 2.5), (0.18, 1.0), (0.21, 5.0)]
+
+    found = price(*option, dividends).price
+
+    limit = tree_limit(*option, dividends, steps=2000, early=early)
+    assert found == pytest.approx(limit, abs=2e-3)
+
+
 @pytest.mark.parametrize("time", [-0.1, 0.0, 1.0, 1.5])
 @pytest.mark.parametrize("right", [C, P])
 def test_dividends_outside_the_option_s_life_do_not_count(right, time):
