@@ -4,13 +4,12 @@ import warnings
 
 import numpy as np
 import pytest
-import QuantLib as ql
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from dollarbill_core.pricing import american, black_scholes
-from tests.american_tree import tree_price
+from tests.american_oracles import is_banded, market, quantlib_price, tree_price
 
 Floats = NDArray[np.float64]
 NAMES = "right spot strike years rate vol dividend_yield".split()
@@ -73,55 +72,6 @@ def test_with_hardly_any_vol_an_option_in_the_money_brings_its_exercise() -> Non
 
 
 # --- oracles
-
-
-def market(count: int, seed: int) -> Floats:
-    """Random options, seven rows: spot 100, days to three years, every sign of the rates."""
-    rng = np.random.default_rng(seed)
-    days = np.rint(np.exp(rng.uniform(0.0, np.log(1095), count)))
-    rate, dividend_yield = rng.uniform(-0.06, 0.12, (2, count))
-    rate[rng.random(count) < 0.08] = 0.0
-    dividend_yield[rng.random(count) < 0.15] = 0.0
-    rows = [
-        rng.choice([1.0, -1.0], count),
-        np.full(count, 100.0),
-        np.exp(rng.uniform(np.log(50), np.log(200), count)),
-        days / 365.0,
-        rate,
-        np.exp(rng.uniform(np.log(0.03), np.log(3.0), count)),
-        np.where(rng.random(count) < 0.05, rate, dividend_yield),
-    ]
-    return np.array(rows)
-
-
-def is_banded(options: Floats) -> NDArray[np.bool_]:
-    right, _, _, _, rate, _, dividend_yield = options
-    earned = np.where(right > 0, dividend_yield, rate)
-    paid = np.where(right > 0, rate, dividend_yield)
-    banded: NDArray[np.bool_] = (paid < earned) & (earned < 0)
-    return banded
-
-
-def quantlib_price(option: Floats) -> float:
-    """QuantLib's engine of the same method, in its scheme of high precision."""
-    right, spot, strike, years, rate, vol, dividend_yield = (float(each) for each in option)
-    today = ql.Date(1, 1, 2020)
-    ql.Settings.instance().evaluationDate = today
-    count = ql.Actual365Fixed()
-    process = ql.BlackScholesMertonProcess(
-        ql.QuoteHandle(ql.SimpleQuote(spot)),
-        ql.YieldTermStructureHandle(ql.FlatForward(today, dividend_yield, count)),
-        ql.YieldTermStructureHandle(ql.FlatForward(today, rate, count)),
-        ql.BlackVolTermStructureHandle(
-            ql.BlackConstantVol(today, ql.NullCalendar(), vol, count)
-        ),
-    )
-    kind = ql.Option.Call if right > 0 else ql.Option.Put
-    exercise = ql.AmericanExercise(today, today + round(years * 365))
-    found = ql.VanillaOption(ql.PlainVanillaPayoff(kind, strike), exercise)
-    scheme = ql.QdFpAmericanEngine.highPrecisionScheme()
-    found.setPricingEngine(ql.QdFpAmericanEngine(process, scheme))
-    return float(found.NPV())
 
 
 def test_prices_are_quantlibs_to_a_hundredth_of_a_cent_on_a_spot_of_100() -> None:

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from dollarbill_core.pricing import american_cases, black_scholes
 from dollarbill_core.pricing.american_cases import Market
 from dollarbill_core.pricing.premium import as_puts
-from tests.american_tree import tree_price
+from tests.american_oracles import tree_price
 
 
 def market(right: int, rate: float, dividend_yield: float, **other: float) -> Market:

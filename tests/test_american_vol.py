@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dollarbill_core.pricing import american, implied_vol
-from tests.test_american import is_banded, market
+from tests.american_oracles import is_banded, market
 
 
 @settings(max_examples=25, derandomize=True)
