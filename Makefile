@@ -49,11 +49,11 @@ lint: $(STAMP)  ## check style and types, change nothing
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy
 
+# The peers are no part of the lock: what only a comparison needs is installed for it.
 bench: export DOLLARBILL_HOME := $(CURDIR)/.state/bench
-bench: $(STAMP)  ## run every benchmark in benchmarks/, if there is one
-	@set -e; for file in benchmarks/*.py; do \
-		if [ -e "$$file" ]; then echo "== $$file"; $(PY) "$$file"; \
-		else echo "benchmarks/ holds none yet"; fi; done
+bench: $(STAMP)  ## measure against the peers: every benchmark in benchmarks/, about half an hour
+	@$(PIP) --no-build-isolation -e ".[bench]"
+	@set -e; for file in benchmarks/*.py; do echo "== $$file"; $(PY) "$$file"; done
 
 doctor: $(STAMP)  ## say what works on this machine, and how to mend what does not
 	@$(PY) -m dollarbill_core.runs.cli doctor
