@@ -22,7 +22,7 @@ from dollarbill_core.pricing import svi as hyperbola
 from dollarbill_core.pricing.svi import Task
 
 STEEPEST = 1.5  # of a wing; well within Lee's 2, so that tails can be summed
-FEWEST_QUOTES = 5  # as many as the hyperbola has parameters
+FEWEST_QUOTES = 3  # level, lean and bend; what they leave open stays as at the start
 
 _PULL = 0.3  # cost of standing at the bid or the ask, against the square of what lies outside
 _NARROWEST = 1e-3  # of the variance: no half-spread counts as narrower
@@ -32,13 +32,13 @@ _LEAST_DENSITY = 1e-3  # of g, accepted
 _REFINEMENTS = 4  # of a lowest gap between two smiles
 _PRIOR = 0.01  # decides where quotes do not
 _ROUNDS = (3.0, 30.0, 300.0)  # cost of arbitrage: of g short by 1, of variance by a tenth
-_STEPS = 60  # in each round
+_STEPS = 400  # in each round
 _STARTS = 4  # followed through the first round; the best of them goes on
 _GRID = 0.5 * np.sinh(np.linspace(-5.6, 5.6, 72))  # deviations at which arbitrage costs
 _FAR = 2.0  # deviations from the forward at which a quote counts half
 _DENSE = 0.05 * np.sinh(np.linspace(-9.0, 9.0, 401))  # deviations, or widths: 200 either way
-_CENTRES = np.array([-1.0, -0.3, 0.0, 0.3, 1.0])  # of starts, in deviations
-_WIDTHS = np.array([0.1, 0.3, 0.8, 2.0])
+_CENTRES = np.array([0.0, 0.3, -0.3, 1.0, -1.0])  # of starts, in deviations; likely ones first
+_WIDTHS = np.array([0.8, 0.3, 2.0, 0.1])
 
 
 class Bands(NamedTuple):
@@ -103,7 +103,7 @@ def _task(bands: Bands, before: Svi | None, ceilings: Bands | None) -> Task:
         middle=np.concatenate([middle, above.high - above.half]),
         half=np.concatenate([bands.half, above.half]),
         one_sided=np.concatenate([(bands.low <= 0).astype(float), np.ones(len(above.k))]),
-        weight=1 / (1 + (np.concatenate([bands.k, above.k]) / (_FAR * np.sqrt(theta))) ** 2),
+        weight=np.concatenate([_weights(bands), _weights(above)]),
         grid=grid,
         floor=before.total_variance(grid) if before else np.zeros_like(grid),
         theta=theta,
@@ -116,6 +116,15 @@ def _task(bands: Bands, before: Svi | None, ceilings: Bands | None) -> Task:
         cost=_ROUNDS[0],
         prior=_PRIOR,
     )
+
+
+def _weights(bands: Bands) -> Floats:
+    """What each quote counts: less and less, the further it lies from the forward."""
+    if not len(bands.k):
+        return np.empty(0)
+    theta = np.interp(0.0, bands.k, bands.high)
+    weights: Floats = 1 / (1 + (bands.k / _FAR) ** 2 / theta)
+    return weights
 
 
 def _starts(task: Task) -> list[Floats]:
@@ -134,7 +143,7 @@ def _starts(task: Task) -> list[Floats]:
     square = columns.swapaxes(1, 2) @ columns
     square += 1e-9 * np.trace(square, axis1=1, axis2=2)[:, None, None] * np.eye(3)
     linear = np.linalg.solve(square, (columns.swapaxes(1, 2) @ target)[..., None])[..., 0]
-    missed = np.abs((columns @ linear[..., None])[..., 0] - target).sum(axis=1)
+    missed = np.abs((columns @ linear[..., None])[..., 0] - target).sum(axis=1).round(3)
     nearest = np.argsort(missed, kind="stable")[:_STARTS]
     return [
         hyperbola.free(task, _natural_of_linear(linear[i], centre[i], width[i]))

@@ -27,6 +27,7 @@ from dollarbill_core.market.carry import Rates
 from dollarbill_core.market.chains import Chain, Floats, NoQuote
 from dollarbill_core.values.calendars import expiry_instant, years_between
 from dollarbill_core.values.contracts import Option, Right
+from dollarbill_core.values.provenance import Quotes
 
 _NEAR = 3.0  # standard deviations of the price, from the strike where call and put agree
 _FEWEST = 5  # pairs to tell a discount from; a forward needs one
@@ -56,12 +57,16 @@ class Term:
         From the chain's instant, ACT/365.
     root, expiry, instant
         OCC root, the date that its symbols carry, and when the settlement price is struck.
+    is_european
+        Whether its options are priced as if they could be exercised at the end alone: those on
+        an index, and all that are modelled.
     """
 
     years: float
     root: str
     expiry: date
     instant: datetime
+    is_european: bool
 
     def __str__(self) -> str:
         return f"{self.root} {self.expiry:%Y-%m-%d}"
@@ -72,19 +77,17 @@ class Term:
         number = chain.roots.index(self.root)
         return np.flatnonzero((chain.root == number) & (chain.expiry == day))
 
-    @property
-    def is_european(self) -> bool:
-        """Whether its options can be exercised at the end alone."""
-        return Option(self.root, self.expiry, Decimal(1), Right.CALL).is_european
-
 
 def terms_of(chain: Chain) -> tuple[Term, ...]:
     """Every settlement of a chain, in order of time, those of the past included."""
     terms = []
     for number, root in enumerate(chain.roots):
         for expiry in np.unique(chain.expiry[chain.root == number]).tolist():
-            instant = expiry_instant(Option(root, expiry, Decimal(1), Right.CALL))
-            terms.append(Term(years_between(chain.as_of, instant), root, expiry, instant))
+            option = Option(root, expiry, Decimal(1), Right.CALL)
+            instant = expiry_instant(option)
+            years = years_between(chain.as_of, instant)
+            is_european = option.is_european or chain.quotes is Quotes.MODELLED
+            terms.append(Term(years, root, expiry, instant, is_european))
     return tuple(sorted(terms))
 
 

@@ -1,16 +1,13 @@
 """The volatility surface fitted to a chain: a smile per settlement, and any date between them.
 
 Each settlement has its forward and discount from put-call parity and a smile without arbitrage
-fitted to its bids and asks. Options that may be exercised early are first made European: from
-the quote is taken what the right to exercise is worth at the quote's own vol. Between two
-settlements total variance at one forward moneyness ``k = log(strike / forward)`` is linear in
-time; before the first it falls to nothing in proportion, so vol is flat in time; after the last
-it grows alike at every ``k``, so that vol at the money is flat. None of that lets variance fall
-with time.
+fitted to its bids and asks, which are first made European. Between two settlements total
+variance at one forward moneyness ``k = log(strike / forward)`` is linear in time; before the
+first it falls to nothing in proportion, so vol is flat in time; after the last it grows alike
+at every ``k``, so that vol at the money is flat. None of that lets variance fall with time.
 
 Source: Gatheral and Jacquier, "Arbitrage-free SVI volatility surfaces", Quantitative Finance 14
-(2014), lemma 2.1 for time; Carr and Wu, "Stock options and credit default swaps", Journal of
-Financial Econometrics 8 (2010), section 3, for American quotes made European.
+(2014), lemma 2.1.
 """
 
 import math
@@ -22,26 +19,16 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from dollarbill_core.market.calibration import FEWEST_QUOTES, Bands, fitted
+from dollarbill_core.market.calibration import fitted
 from dollarbill_core.market.carry import CashDividend, Rates
 from dollarbill_core.market.chains import Chain, Floats, NoQuote
-from dollarbill_core.market.forwards import (
-    Forward,
-    Term,
-    carried_forward,
-    pairs_of,
-    parity_line,
-    terms_of,
-)
+from dollarbill_core.market.europeans import EuropeanQuotes, Setting, european_quotes
+from dollarbill_core.market.forwards import Forward, Term, terms_of
 from dollarbill_core.market.listings import NICKELS, Ticks, stock_ticks
 from dollarbill_core.market.smile import Smile, Svi, total_variance
-from dollarbill_core.pricing import american
-from dollarbill_core.pricing.implied_vol import implied_vol_from_forward
-from dollarbill_core.values.calendars import open_instant, years_between
 from dollarbill_core.values.contracts import CASH_SETTLED_ROOTS
 from dollarbill_core.values.provenance import Quotes
 
-_ROUNDS_OF_YIELD = 3  # the yield that parity implies decides early exercise, and that parity
 _LONGEST_REACH = 2.0  # a lone term stands for others from half to twice as long
 
 
@@ -243,152 +230,37 @@ def surface_of(
     NoQuote
         If no settlement can be fitted. One that cannot stands in ``unfitted`` with its reason.
     """
-    known = _Known(chain, rates, dividend_yield, tuple(dividends))
-    quoted: list[_Quoted] = []
-    unfitted: list[Unfitted] = []
-    for term in terms_of(chain):
-        try:
-            quoted.append(_quoted(known, term, quoted))
-        except NoQuote as reason:
-            unfitted.append(Unfitted(term, str(reason)))
+    quoted, unfitted = _sorted(Setting(chain, rates, dividend_yield, tuple(dividends)))
     if not quoted:
         why = "; ".join(f"{term}: {reason}" for term, reason in unfitted) or "no quotes"
         raise NoQuote(f"{chain.symbol}: no expiry can be fitted: {why}")
-    fits, before = [], None
+    fits: list[Fit] = []
+    before: Svi | None = None
     for place, this in enumerate(quoted):
         following = quoted[place + 1].bands if place + 1 < len(quoted) else None
         before = fitted(this.bands, before, following)
-        fits.append(_fit(known, this, before))
+        fits.append(_fit(chain, this, before))
     return Surface(
         chain.symbol, chain.as_of, chain.spot, chain.quotes, tuple(fits), tuple(unfitted)
     )
 
 
-class _Known(NamedTuple):
-    """What is given for the whole chain."""
-
-    chain: Chain
-    rates: Rates
-    dividend_yield: float
-    dividends: tuple[CashDividend, ...]
-
-    def paid_until(self, years: float) -> tuple[tuple[float, float], ...]:
-        """Years and dollars per share of the dividends to come within ``years``."""
-        as_of = self.chain.as_of
-        paid = [
-            (years_between(as_of, open_instant(x.ex_date)), float(x.per_share))
-            for x in self.dividends
-        ]
-        return tuple(x for x in sorted(paid) if 0 < x[0] <= years)
+def _sorted(setting: Setting) -> tuple[list[EuropeanQuotes], list[Unfitted]]:
+    """The settlements that a smile can be fitted to, and the others with the reason."""
+    quoted: list[EuropeanQuotes] = []
+    unfitted: list[Unfitted] = []
+    for term in terms_of(setting.chain):
+        try:
+            if quoted and quoted[-1].term.instant == term.instant:
+                raise NoQuote(f"settles at the instant of {quoted[-1].term}")
+            quoted.append(european_quotes(setting, term))
+        except NoQuote as reason:
+            unfitted.append(Unfitted(term, str(reason)))
+    return quoted, unfitted
 
 
-class _Quoted(NamedTuple):
-    """The quotes of one settlement that a smile can be fitted to, made European."""
-
-    term: Term
-    forward: Forward
-    rows: NDArray[np.intp]
-    early: Floats
-    vols: Floats  # of bids, mids and asks: shape (3, n)
-    bands: Bands
-
-
-def _quoted(known: _Known, term: Term, others: Sequence[_Quoted]) -> _Quoted:
-    """Raises NoQuote, with the reason, where no smile can be fitted."""
-    if term.years <= 0:
-        raise NoQuote("its price has been struck")
-    for other in others:
-        if other.term.instant == term.instant:
-            raise NoQuote(f"settles at the instant of {other.term}")
-    chain = known.chain
-    rows = term.rows(chain)
-    rows = rows[(chain.bid[rows] > 0) & (chain.ask[rows] > chain.bid[rows])]
-    rows = rows[np.argsort(chain.strike[rows], kind="stable")]
-    forward, early = _forward_and_early(known, term, rows)
-    outside = chain.right[rows] * (chain.strike[rows] - forward.price) >= 0
-    rows, early = rows[outside], early[outside]
-    vols = _vols(chain, term, forward, rows, early)
-    good = np.isfinite(vols).all(axis=0)
-    rows, early, vols = rows[good], early[good], vols[:, good]
-    k = np.log(chain.strike[rows] / forward.price)
-    _require_enough(k)
-    variances = vols * vols * term.years
-    return _Quoted(term, forward, rows, early, vols, Bands(k, variances[0], variances[2]))
-
-
-def _require_enough(k: Floats) -> None:
-    if len(np.unique(k)) < FEWEST_QUOTES:
-        raise NoQuote(
-            f"{len(np.unique(k))} strikes are quoted out of the money, "
-            f"a smile needs {FEWEST_QUOTES}"
-        )
-    if k[0] > 0 or k[-1] < 0:
-        raise NoQuote("strikes are quoted on one side of the forward alone")
-
-
-def _vols(
-    chain: Chain, term: Term, forward: Forward, rows: NDArray[np.intp], early: Floats
-) -> Floats:
-    """Implied vols of bids, mids and asks, less what early exercise is worth; shape (3, n)."""
-    bid, ask = chain.bid[rows], chain.ask[rows]
-    prices = np.stack([bid, (bid + ask) / 2, ask]) - early
-    terms = forward.price, chain.strike[rows], term.years, forward.discount
-    return implied_vol_from_forward(chain.right[rows], prices, *terms)
-
-
-def _forward_and_early(
-    known: _Known, term: Term, rows: NDArray[np.intp]
-) -> tuple[Forward, Floats]:
-    """The forward, and what early exercise is worth to each row, dollars per share.
-
-    American quotes need a yield to be made European and tell it once they are: in rounds.
-    """
-    part = known.chain.where(rows)
-    forward = _carried(known, term, known.dividend_yield)
-    if term.is_european:
-        early = np.zeros(len(rows))
-        return _parity_or(forward, part, early, term, known.rates), early
-    paid = known.paid_until(term.years)
-    dividend_yield = known.dividend_yield
-    for _ in range(_ROUNDS_OF_YIELD):
-        early = _early_premiums(known, term, part, dividend_yield, paid)
-        forward = _parity_or(forward, part, early, term, known.rates)
-        without = _carried(known, term, 0.0).price
-        dividend_yield = math.log(without / forward.price) / term.years
-    return forward, early
-
-
-def _carried(known: _Known, term: Term, dividend_yield: float) -> Forward:
-    paid = known.paid_until(term.years)
-    present = sum(x * math.exp(-known.rates.continuous(t) * t) for t, x in paid)
-    return carried_forward(known.chain.spot, term.years, known.rates, dividend_yield, present)
-
-
-def _parity_or(
-    carried: Forward, part: Chain, early: Floats, term: Term, rates: Rates
-) -> Forward:
-    """The forward of parity where a call and a put share a strike, else the one carried."""
-    pairs = pairs_of(part, early)
-    pairs = pairs.where(np.isfinite(pairs.synthetic))
-    return parity_line(pairs, term.years, rates) if len(pairs.strike) else carried
-
-
-def _early_premiums(
-    known: _Known,
-    term: Term,
-    part: Chain,
-    dividend_yield: float,
-    paid: tuple[tuple[float, float], ...],
-) -> Floats:
-    """What early exercise is worth at the vol that explains each mid; NaN where none does."""
-    rate = known.rates.continuous(term.years)
-    terms = part.spot, part.strike, term.years, rate
-    vols = american.implied_vol(part.right, part.mid, *terms, dividend_yield, paid)
-    return american.early_exercise_premium(part.right, *terms, vols, dividend_yield, paid)
-
-
-def _fit(known: _Known, quoted: _Quoted, svi: Svi) -> Fit:
-    chain, rows, forward = known.chain, quoted.rows, quoted.forward
+def _fit(chain: Chain, quoted: EuropeanQuotes, svi: Svi) -> Fit:
+    rows, forward = quoted.rows, quoted.forward
     smile = Smile(quoted.term.years, forward.price, forward.discount, ((1.0, svi),))
     right, strike = chain.right[rows], chain.strike[rows]
     mid = chain.mid[rows]
