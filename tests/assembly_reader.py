@@ -14,6 +14,7 @@ _SCALAR = {
     "x86": re.compile(rf"\s{_X86_VERB}sd\b"),
     "ARM": re.compile(r"\sf(?:n?m(?:add|sub|ul)|add|sub)\s+d\d+"),
 }
+_CALL = re.compile(r"\s(?:callq?|blr?)\s")
 _LABEL = re.compile(r"^(\.?\w+):")
 _JUMP = re.compile(
     r"^\s+(?:j[a-z]+|b(?:\.?[a-z]+)?|cbn?z|tbn?z|ret[a-z]*)\b(?:.*?(\.?LBB\w+))?"
@@ -21,10 +22,11 @@ _JUMP = re.compile(
 
 
 class Arithmetic(NamedTuple):
-    """Additions and multiplications of doubles in a piece of code."""
+    """Additions and multiplications of doubles in a piece of code, and what it calls."""
 
     packed: int
     scalar: int
+    calls: int  # of functions, which take one number at a time
 
 
 def vector_loop(assembly: str) -> Arithmetic:
@@ -37,11 +39,12 @@ def vector_loop(assembly: str) -> Arithmetic:
     machine = next((each for each, verb in _SCALAR.items() if verb.search(assembly)), None)
     if machine is None:
         pytest.skip("neither x86-64 nor ARM")
+    counted = _PACKED[machine], _SCALAR[machine], _CALL
     found = [
-        Arithmetic(len(_PACKED[machine].findall(run)), len(_SCALAR[machine].findall(run)))
+        Arithmetic(*(len(each.findall(run)) for each in counted))
         for run in _runs_back_to_their_start(assembly)
     ]
-    return max(found, default=Arithmetic(0, 0))
+    return max(found, default=Arithmetic(0, 0, 0))
 
 
 def _runs_back_to_their_start(assembly: str) -> list[str]:

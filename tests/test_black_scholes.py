@@ -242,6 +242,7 @@ def test_forward_greeks_at_expiry():
     assert_array_equal(ended.delta, [1, 0.5, 0, NAN])
     assert_array_equal(ended.theta, [0, -INF, 0, NAN])
     assert_array_equal(ended.rho, [0, 0, 0, NAN])
+    assert_allclose(greeks_from_forward(C, 110, 100, 2, 0.9, 0.0).rho, -18, rtol=1e-15)
     assert_allclose(price_from_forward(C, 110, 100, 0, 0.9, 0.2), 9, rtol=1e-15)
 
 

@@ -41,7 +41,7 @@ def test_loop_is_made_of_vectors(kernel):
     loop = vector_loop(kernel.assembly())
 
     assert loop.packed >= 150
-    assert loop.scalar == 0
+    assert loop.scalar == loop.calls == 0
 
 
 def test_loop_and_twin_agree_on_random_markets():

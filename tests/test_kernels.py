@@ -223,13 +223,13 @@ def test_each_becomes_part_of_a_loop_of_vectors(kernel):
     loop = vector_loop(kernel.assembly())
 
     assert loop.packed >= 15
-    assert loop.scalar == 0
+    assert loop.scalar == loop.calls == 0
 
 
 @compiled
 def library_kernel(x: Floats, out: Floats) -> None:
     for i in range(out.size):
-        out[i] = math.exp(x[i]) * x[i] + 1.0
+        out[i] = math.exp(x[i]) * exp(x[i])
 
 
 @compiled
@@ -242,9 +242,11 @@ def branching_kernel(x: Floats, out: Floats) -> None:
 
 
 @pytest.mark.parametrize("kernel", [library_kernel, branching_kernel])
-def test_a_call_or_a_branch_is_seen_to_undo_the_vectors(kernel):
-    """Keeps the test above honest: what it looks for is absent here."""
-    assert vector_loop(kernel.assembly()).packed < 15
+def test_a_call_or_a_branch_is_seen(kernel):
+    """Keeps the test above honest: it fails here."""
+    loop = vector_loop(kernel.assembly())
+
+    assert loop.packed < 15 or loop.calls > 0
 
 
 # --- the coefficients, derived anew

@@ -87,6 +87,19 @@ def test_a_price_lies_between_intrinsic_value_and_what_is_delivered(drawn):
     assert np.all(values >= 0)
 
 
+def test_no_price_exceeds_what_is_delivered_by_a_single_bit():
+    """Where the vol is great, intrinsic and time value make up the whole, but for rounding."""
+    spots, ratios = np.random.default_rng(5).uniform([[1], [0.05]], [[2], [1]], (2, 20_000))
+
+    calls = price(1, spots, spots * ratios, 1.0, 0.0, 20.0)
+    puts = price(-1, spots * ratios, spots, 1.0, 0.0, 20.0)
+
+    assert np.all(calls <= spots)
+    assert np.all(puts <= spots)
+    assert np.all(greeks(1, spots, spots * ratios, 1.0, 0.0, 20.0).price <= spots)
+    assert np.all(price(1, spots, spots * ratios, 1.0, 0.0, 2000.0) <= spots)  # by the twin
+
+
 @given(options)
 def test_a_price_is_monotone_and_convex_in_strike(drawn):
     """Falling for calls, rising for puts, by no more than the discounted strike does."""

@@ -49,19 +49,15 @@ def log_moneyness(
     """``x = log(spot / strike) + (rate - dividend_yield) years``, to 2e-18 or its last digit.
 
     The two terms may cancel, and what is left is divided by ``s``, which may be 1e-5: so each
-    is carried in two parts.
+    is carried in two parts. The upper parts' sum is exact where they cancel.
     """
     high, low = log_ratio_parts(spot, strike)
     carry = rate - dividend_yield
     taken = rate - carry
     lost = (rate - (carry + taken)) + (taken - dividend_yield)
     carry_high, years_high = cut(carry), cut(years)
-    drift = carry_high * years_high
     drift_low = carry_high * (years - years_high) + ((carry - carry_high) + lost) * years
-    total = high + drift
-    added = total - high
-    rounding = (high - (total - added)) + (drift - added)
-    return total + (rounding + (low + drift_low))
+    return (high + carry_high * years_high) + (low + drift_low)
 
 
 @inlined
