@@ -1,23 +1,32 @@
-"""Implied vol: round trips, bounds, vollib and sixty digits."""
+"""Implied vol: every vol proved in many digits, every NaN with its reason, vollib beside it."""
 
 import math
 
-import mpmath
 import numpy as np
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
-from numpy.testing import assert_allclose
+from numpy.testing import assert_allclose, assert_array_equal
 from vollib.black_scholes_merton.implied_volatility import implied_volatility
 
-from dollarbill_core.pricing.black_scholes import greeks, price
-from dollarbill_core.pricing.implied_vol import implied_vol
+from dollarbill_core.pricing import implied_vol as module
+from dollarbill_core.pricing.black_scholes import greeks, price, price_from_forward
+from dollarbill_core.pricing.implied_vol import (
+    Reason,
+    explained,
+    explained_from_forward,
+    implied_vol,
+    implied_vol_from_forward,
+)
 from dollarbill_core.values.contracts import Right
+from tests.assembly_reader import vector_loop
+from tests.quoted_options import adversarial_quotes, random_quotes
+from tests.vol_certificate import share_of_tolerance
 
 C, P = Right.CALL, Right.PUT
 
 
-def random_options(count: int, widest: float = 8.0) -> tuple[np.ndarray, ...]:
+def random_options(count: int, widest: float) -> tuple[np.ndarray, ...]:
     """Right, spot, strike, years, rate, vol, yield: up to ``widest`` deviations from the money,
     a quarter of a day to three years, vol 1 % to 500 %."""
     rng = np.random.default_rng(1973)
@@ -26,22 +35,16 @@ def random_options(count: int, widest: float = 8.0) -> tuple[np.ndarray, ...]:
     rate, dividend_yield = rng.uniform(-0.03, 0.10, (2, count))
     distance = rng.uniform(-widest, widest, count) * (rng.random(count) < 0.9)
     strike = 100 * np.exp((rate - dividend_yield) * years + distance * vol * np.sqrt(years))
-    return (
-        rng.choice([1, -1], count),
-        np.full(count, 100.0),
-        strike,
-        years,
-        rate,
-        vol,
-        dividend_yield,
-    )
+    right = rng.choice([1.0, -1.0], count)
+    return right, np.full(count, 100.0), strike, years, rate, vol, dividend_yield
 
 
-def solved(market: tuple[np.ndarray, ...]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The prices, their implied vols and the vols they were made from."""
-    right, spot, strike, years, rate, vol, dividend_yield = market
-    prices = price(*market)
-    return prices, implied_vol(right, prices, spot, strike, years, rate, dividend_yield), vol
+def shares_of_tolerance(quotes: tuple[np.ndarray, ...]) -> np.ndarray:
+    """Of each quote's vol or NaN; above 1 for a violation."""
+    vol, reason = explained(*quotes)
+    rows = zip(*(column.tolist() for column in quotes), strict=True)
+    answers = zip(rows, vol.tolist(), reason.tolist(), strict=True)
+    return np.array([share_of_tolerance(*answer) for answer in answers])
 
 
 @pytest.mark.parametrize(
@@ -58,68 +61,100 @@ def test_worked_examples(right, quote, market, expected):
     assert implied_vol(right, quote, *market) == pytest.approx(expected, abs=1e-5)
 
 
-def test_out_of_the_money_prices_give_their_vol_back_to_1e_11():
-    market = random_options(20_000)
-    right, spot, strike, years, rate, _, dividend_yield = market
-    _, found, vol = solved(market)
+@pytest.mark.parametrize("seed", range(4))
+def test_every_random_vol_is_proved_and_every_nan_has_its_reason(seed):
+    """benchmarks/implied_vol_gate.py does the same for a million."""
+    shares = shares_of_tolerance(random_quotes(4_000, seed))
 
-    out = right * (spot * np.exp(-dividend_yield * years) - strike * np.exp(-rate * years)) <= 0
-    undetermined = np.isnan(found)
-
-    assert_allclose(found[out & ~undetermined], vol[out & ~undetermined], rtol=1e-11)
-    assert not undetermined[out & (vol * np.sqrt(years) < 5)].any()
+    assert shares.max() < 0.2
 
 
-def test_in_the_money_vols_explain_the_price_to_its_rounding():
-    """Where dollars of intrinsic value hide the time value, only the price can be compared."""
-    market = random_options(20_000)
-    right, spot, strike, years, rate, _, dividend_yield = market
-    prices, found, _ = solved(market)
-    ok = np.isfinite(found)
+@pytest.mark.parametrize("seed", range(4))
+def test_every_adversarial_vol_is_proved_and_every_nan_has_its_reason(seed):
+    shares = shares_of_tolerance(adversarial_quotes(2_500, seed))
 
-    again = price(right, spot, strike, years, rate, found, dividend_yield)
-
-    assert np.max(np.abs(again - prices)[ok] / np.maximum(spot, strike)[ok]) < 1e-15 * 4
+    assert shares.max() <= 1.0
 
 
-def test_against_sixty_digits():
-    """The vol that explains the double, not the vol from which the double was made."""
-    market = random_options(150, widest=5.0)
-    prices, found, _ = solved(market)
+@pytest.mark.parametrize("wrong", [1 + 3e-12, 1 - 3e-12])
+def test_certificate_refuses_a_vol_that_is_off(wrong):
+    """The tests above are worth what their certificate is."""
+    row = 1.0, 2.1334, 60.0, 65.0, 0.25, 0.08, 0.0
+    vol = float(implied_vol(*row))
 
-    with mpmath.workdps(60):
-        for row, quote, ours in zip(zip(*market, strict=True), prices, found, strict=True):
-            if math.isfinite(ours):
-                exact, vega = reference_vol(quote, *row)
-                rounding = 4 * np.spacing(max(row[1], row[2])) / vega
-                assert abs(ours - exact) <= max(1e-11 * exact, rounding)
+    assert share_of_tolerance(row, vol, Reason.FOUND) < 0.01
+    assert share_of_tolerance(row, vol * wrong, Reason.FOUND) == math.inf
+    for reason in set(Reason) - {Reason.FOUND}:
+        assert share_of_tolerance(row, math.nan, reason) == math.inf
 
 
-def reference_vol(quote, right, spot, strike, years, rate, vol, dividend_yield):
-    right = int(right)
-    spot, strike, years, rate, dividend_yield = map(
-        mpmath.mpf, map(float, (spot, strike, years, rate, dividend_yield))
-    )
-    received, paid = (
-        spot * mpmath.exp(-dividend_yield * years),
-        strike * mpmath.exp(-rate * years),
-    )
-    root = mpmath.sqrt(years)
-    guess = mpmath.mpf(float(vol))
-    for _ in range(8):
-        stdev = guess * root
-        d1 = mpmath.log(received / paid) / stdev + stdev / 2
-        value = received * mpmath.ncdf(right * d1) - paid * mpmath.ncdf(right * (d1 - stdev))
-        vega = received * mpmath.npdf(d1) * root
-        guess -= (right * value - float(quote)) / vega
-    return float(guess), float(vega)
+def test_from_a_forward_is_as_exact():
+    """Discounts are products of float64, so a discount of a power of two changes nothing."""
+    right, quote, spot, strike, years, *_ = random_quotes(2_000, 7)
+    quotes = right, quote, spot, strike, years, np.zeros(2_000), np.zeros(2_000)
+
+    whole = explained(*quotes)
+    halved = explained_from_forward(right, quote / 2, spot, strike, years, 0.5)
+
+    assert shares_of_tolerance(quotes).max() < 0.2
+    assert_allclose(halved.vol, whole.vol, rtol=1e-15)
+    assert_array_equal(halved.reason, whole.reason)
+
+
+def test_from_a_forward_agrees_with_from_a_spot():
+    right, spot, strike, years, rate, vol, dividend_yield = random_options(5_000, 3.0)
+    forward, discount = spot * np.exp((rate - dividend_yield) * years), np.exp(-rate * years)
+    quote = price_from_forward(right, forward, strike, years, discount, vol)
+
+    found = implied_vol_from_forward(right, quote, forward, strike, years, discount)
+
+    again = implied_vol(right, quote, spot, strike, years, rate, dividend_yield)
+    vega = greeks(right, spot, strike, years, rate, vol, dividend_yield).vega
+    rounding = 8 * np.spacing(np.maximum(spot, strike)) / vega
+    assert np.all(np.abs(found - vol) <= np.maximum(1e-12 * vol, rounding))
+    assert np.all(np.abs(found - again) <= np.maximum(1e-12 * vol, rounding))
+
+
+def test_fast_and_single_solutions_agree():
+    """What the compiled stages solve, solved again one by one in a hundred digits."""
+    quotes = random_quotes(300, 11)
+    fast = explained(*quotes)
+
+    rows = zip(*(column.tolist() for column in quotes), strict=True)
+    single = [module._solved_singly(*row) for row in rows]
+
+    vols, reasons = np.array(single).T
+    assert_array_equal(fast.reason, reasons)
+    found = fast.reason == Reason.FOUND
+    vega = greeks(quotes[0], *quotes[2:6], fast.vol, quotes[6]).vega
+    rounding = 2 * np.spacing(quotes[1]) / vega
+    assert np.all((np.abs(fast.vol - vols) <= np.maximum(3e-14 * vols, rounding))[found])
+
+
+def test_hardly_an_ordinary_option_is_left_to_be_solved_singly(monkeypatch):
+    """They take a thousand times as long; what is found here is found by the kernels alone."""
+    monkeypatch.setattr(module, "_solved_singly", lambda *_: (math.nan, Reason.BAD_INPUT))
+
+    _, reason = explained(*random_quotes(100_000, 3))
+
+    assert np.mean(reason == Reason.BAD_INPUT) < 2e-4
+
+
+@pytest.mark.parametrize("kernel", [module._from_spot, module._from_forward])
+def test_stages_are_made_of_vectors(kernel):
+    """Some 100 multiplications and additions of several options at once in the longest."""
+    loop = vector_loop(kernel.assembly())
+
+    assert loop.packed >= 90
+    assert loop.scalar == 0
 
 
 def test_against_vollib():
     """Jaeckel's LetsBeRational, scalar, on what both can solve."""
-    market = random_options(300, widest=4.0)
+    market = random_options(300, 4.0)
     right, spot, strike, years, rate, _, dividend_yield = market
-    prices, found, _ = solved(market)
+    prices = price(*market)
+    found = implied_vol(right, prices, spot, strike, years, rate, dividend_yield)
     ok = np.isfinite(found)
     flags = np.where(right == 1, "c", "p")
 
@@ -186,31 +221,76 @@ def test_at_the_money_down_to_vols_of_nothing():
     assert_allclose(found, vols, rtol=1e-12, atol=1e-14)  # what the price was rounded by
 
 
+TABLE = {
+    Reason.BELOW_INTRINSIC: [
+        ("call below intrinsic", C, 9.99, 110, 100, 0.25, 0.0),
+        ("call at intrinsic", C, 10.0, 110, 100, 0.25, 0.0),
+        ("put at intrinsic of nothing but carry", P, 0.5, 100, 99, 0.25, 0.0, 0.1),
+        ("nothing bid", P, 0.0, 110, 100, 0.25, 0.0),
+        ("negative price", P, -0.5, 110, 100, 0.25, 0.0),
+    ],
+    Reason.ABOVE_BOUND: [
+        ("call at the spot", C, 110.0, 110, 100, 0.25, 0.0),
+        ("put at the strike", P, 100.0, 110, 100, 0.25, 0.0),
+        ("put above the discounted strike", P, 99.0, 110, 100, 0.25, 0.05),
+        ("call above the spot less dividends", C, 109.0, 110, 100, 0.25, 0.0, 0.05),
+        ("dearer than anything", C, 1.7e308, 110, 100, 0.25, 0.0),
+    ],
+    Reason.UNDETERMINED: [
+        ("next to intrinsic", C, math.nextafter(10.0, 11.0), 110, 100, 0.25, 0.0),
+        ("eight deviations in the money", C, 55.00000000000001, 100, 45, 0.25, 0.0),
+        ("next to the spot", C, math.nextafter(110.0, 0.0), 110, 100, 0.25, 0.0),
+    ],
+    Reason.BAD_INPUT: [
+        ("no time", C, 5.0, 100, 100, 0.0, 0.0),
+        ("over", C, 5.0, 100, 100, -0.1, 0.0),
+        ("no spot", C, 5.0, 0, 100, 0.25, 0.0),
+        ("no strike", C, 5.0, 100, 0, 0.25, 0.0),
+        ("negative spot and strike", C, 5.0, -100, -100, 0.25, 0.0),
+        ("infinite price", C, math.inf, 100, 100, 0.25, 0.0),
+        ("infinite spot", C, 5.0, math.inf, 100, 0.25, 0.0),
+        ("for ever", C, 5.0, 100, 100, math.inf, 0.0),
+        ("no such right", 0, 5.0, 100, 100, 0.25, 0.0),
+        ("NaN price", C, math.nan, 100, 100, 0.25, 0.0),
+        ("NaN spot", C, 5.0, math.nan, 100, 0.25, 0.0),
+        ("NaN strike", C, 5.0, 100, math.nan, 0.25, 0.0),
+        ("NaN time", C, 5.0, 100, 100, math.nan, 0.0),
+        ("infinite spot and strike", C, 5.0, math.inf, math.inf, 0.25, 0.0),
+        ("infinite rate", C, 5.0, 100, 100, 0.25, -math.inf),
+        ("NaN rate", C, 5.0, 100, 100, 0.25, math.nan),
+        ("NaN yield", C, 5.0, 100, 100, 0.25, 0.0, math.nan),
+        ("discounted to nothing", C, 5.0, 100, 100, 3.0, 1e4),
+    ],
+}
+
+
 @pytest.mark.parametrize(
-    ("right", "quote", "market"),
+    ("reason", "row"),
     [
-        pytest.param(C, 9.99, (110, 100, 0.25, 0.0), id="call below intrinsic"),
-        pytest.param(C, 10.0, (110, 100, 0.25, 0.0), id="call at intrinsic"),
-        pytest.param(P, 0.0, (110, 100, 0.25, 0.0), id="nothing bid"),
-        pytest.param(P, -0.5, (110, 100, 0.25, 0.0), id="negative price"),
-        pytest.param(C, 110.0, (110, 100, 0.25, 0.0), id="call at the spot"),
-        pytest.param(P, 100.0, (110, 100, 0.25, 0.0), id="put at the strike"),
-        pytest.param(P, 99.0, (110, 100, 0.25, 0.05), id="put above the discounted strike"),
-        pytest.param(C, 5.0, (100, 100, 0.0, 0.0), id="no time"),
-        pytest.param(C, 5.0, (100, 100, -0.1, 0.0), id="over"),
-        pytest.param(C, 5.0, (0, 100, 0.25, 0.0), id="no spot"),
-        pytest.param(C, 5.0, (100, 0, 0.25, 0.0), id="no strike"),
-        pytest.param(C, 5.0, (-100, -100, 0.25, 0.0), id="negative spot and strike"),
-        pytest.param(C, math.inf, (100, 100, 0.25, 0.0), id="infinite price"),
-        pytest.param(C, 5.0, (math.inf, 100, 0.25, 0.0), id="infinite spot"),
-        pytest.param(C, 5.0, (100, 100, math.inf, 0.0), id="for ever"),
-        pytest.param(0, 5.0, (100, 100, 0.25, 0.0), id="no such right"),
-        pytest.param(C, math.nan, (100, 100, 0.25, 0.0), id="NaN price"),
-        pytest.param(C, 5.0, (100, 100, 0.25, math.nan), id="NaN rate"),
+        pytest.param(reason, row, id=name)
+        for reason, rows in TABLE.items()
+        for name, *row in rows
     ],
 )
-def test_nan_where_no_vol_explains_the_price(right, quote, market):
-    assert np.isnan(implied_vol(right, quote, *market))
+def test_nan_and_its_reason_where_no_vol_explains_the_price(reason, row):
+    answer = explained(*row)
+
+    assert np.isnan(answer.vol)
+    assert np.isnan(implied_vol(*row))
+    assert Reason(answer.reason) is reason
+
+
+def test_bad_input_from_a_forward():
+    """Forward, strike, years and discount have to be positive."""
+    good = [1.0, 5.0, 100.0, 100.0, 0.25, 0.9]
+    odd = 0.0, -1.0, math.nan, math.inf
+    rows = [[*good[:i], bad, *good[i + 1 :]] for i in range(2, 6) for bad in odd]
+
+    vol, reason = explained_from_forward(*zip(*rows, strict=True))
+
+    assert np.isfinite(implied_vol_from_forward(*good))
+    assert np.isnan(vol).all()
+    assert (reason == Reason.BAD_INPUT).all()
 
 
 def test_nan_where_the_price_does_not_determine_the_vol():
@@ -232,6 +312,7 @@ def test_no_input_raises_or_warns():
     found = implied_vol(*(axis.ravel() for axis in grid))
 
     assert np.all(np.isnan(found) | (found >= 0))  # 0 where it underflows, at 1e-450
+    assert np.isfinite(found).any()
 
 
 def test_broadcasting_and_scalars():
@@ -242,3 +323,8 @@ def test_broadcasting_and_scalars():
     assert_allclose(found, np.full((2, 3), 0.2), rtol=1e-12)
     assert isinstance(implied_vol(C, 5, 100, 100, 1, 0.0), float)
     assert implied_vol(C, [], 100, 100, 1, 0.0).shape == (0,)
+    vol, reason = explained([[1], [-1]], quotes, 100, [90, 100, 110], 0.5, 0.03)
+    assert_array_equal(vol, found)
+    assert reason.shape == (2, 3) and reason.dtype == np.int8
+    with pytest.raises(ValueError, match="shape"):
+        implied_vol([1, 1], [1.0, 2.0, 3.0], 100, 100, 1, 0.0)

@@ -172,14 +172,15 @@ def _answered(
     return vol.reshape(shape)[()], reason.reshape(shape) if with_reasons else reason
 
 
-# --- compiled: seven terms from a spot, six from a forward
+# --- compiled: seven terms from a spot, or six from a forward
 
 
 @inlined
-def _flaw(right: float, price: float, least: float, greatest: float) -> float:
+def _flaw(right: float, price: float, first: float, strike: float, years: float) -> float:
     """0, or NaN where input that has to be a right, finite or positive is not."""
-    meant = abs(right) == 1.0 and least > 0.0 and greatest < math.inf
-    return nought_if_finite(price) + (0.0 if meant else math.nan)
+    meant = abs(right) == 1.0 and first > 0.0 and strike > 0.0 and years > 0.0
+    flaw = nought_if_finite(price) + nought_if_finite(first - strike) + nought_if_finite(years)
+    return flaw + (0.0 if meant else math.nan)
 
 
 @inlined
@@ -247,8 +248,9 @@ def _from_spot(
             c, p, t, r, q = right[i], price[i], years[i], rate[i], dividend_yield[i]
             a, a_low = discounted(spot[i], q, t)
             b, b_low = discounted(strike[i], r, t)
-            flaw = _flaw(c, p, min(spot[i], strike[i], t), max(spot[i], strike[i], t))
-            flaw += nought_if_finite(r) + nought_if_finite(q)
+            flaw = (
+                _flaw(c, p, spot[i], strike[i], t) + nought_if_finite(r) + nought_if_finite(q)
+            )
             _store(block, j, reduced(c, p, a, a_low, b, b_low), t, flaw)
         left += _finish(block, count, vol, reason, start)
     left_over[0] = left
@@ -276,9 +278,7 @@ def _from_forward(
             c, p, t, d = right[i], price[i], years[i], discount[i]
             a, a_low = product_parts(forward[i], d)
             b, b_low = product_parts(strike[i], d)
-            flaw = _flaw(
-                c, p, min(forward[i], strike[i], t, d), max(forward[i], strike[i], t, d)
-            )
+            flaw = _flaw(c, p, forward[i], strike[i], t) + _flaw(c, p, d, d, t)
             _store(block, j, reduced(c, p, a, a_low, b, b_low), t, flaw)
         left += _finish(block, count, vol, reason, start)
     left_over[0] = left

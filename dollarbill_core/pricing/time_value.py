@@ -141,8 +141,9 @@ def reduced(
     v = value / lesser
     ulp = float_of(bits_of(price) & _EXPONENT) * 2.0**-52
     error = 2.0 * _LEG_ERROR * larger  # of their difference
-    # In the money the error must be below an ulp; out of it, small beside k or the price.
-    margin = ulp - error if inside > 0.0 else (k if k > v else v) - _NEAR
+    # In the money it must be below an ulp or 1e-13 of the value; out of it, of k or the price.
+    allowed = ulp if ulp > value * 1e-13 else value * 1e-13
+    margin = allowed - error if inside > 0.0 else (k if k > v else v) - _NEAR
     doubt = abs(room) if abs(room) < abs(value) or inside == 0.0 else abs(value)
     settled = margin > 0.0 and (doubt > error or doubt == 0.0)
     ordinary = lesser > 1.0 / _LARGEST and larger < _LARGEST and price < _LARGEST
