@@ -1,21 +1,30 @@
 """What is promised before a sale agrees with pricing, margin and the payoff at its edges."""
 
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal as D
 
 import numpy as np
 import pytest
 
+from dollarbill_core.market.carry import Rates
 from dollarbill_core.market.chains import NoQuote
+from dollarbill_core.market.surface import surface_of
 from dollarbill_core.market.view import View
-from dollarbill_core.results.outlook import outlook
+from dollarbill_core.pricing.chances import (
+    Bounds,
+    Lognormal,
+    expected_profit,
+    probability_of_profit,
+)
+from dollarbill_core.results.outlook import Chance, chances, designs, outlook, past_moves
 from dollarbill_core.rules.accounts import REG_T
 from dollarbill_core.rules.costs import FillModel
 from dollarbill_core.rules.margin import requirement
 from dollarbill_core.strategies.short_premium import ShortPremium
 from dollarbill_core.values.book import Book, Position
 from dollarbill_core.values.calendars import close_instant
-from tests.market_builder import chain_on
+from tests.market_builder import RATE, VOL, chain_on
 
 DAY = date(2026, 3, 3)  # a Tuesday: an outlook does not wait for the entry day
 STRATEGY = ShortPremium(("AAA",), target_dte=45, quantity=2)
@@ -104,3 +113,116 @@ def test_without_a_vol_there_is_no_outlook():
 
     with pytest.raises(NoQuote, match="no implied vol"):
         outlook(view, STRATEGY, "AAA", REG_T, FillModel())
+
+
+SPX_CHAIN = chain_on("SPX", DAY, 600.0, root="SPXW")
+SPX_VIEW = View(close_instant(DAY), {"SPX": D(600)}, chains={"SPX": SPX_CHAIN})
+SPX = ShortPremium(("SPX",), target_dte=45)
+SURFACE = surface_of(SPX_CHAIN, Rates(RATE))
+
+
+@pytest.fixture
+def fitted():
+    return outlook(SPX_VIEW, SPX, "SPX", REG_T, FillModel(), SURFACE)
+
+
+def test_greeks_later_are_those_of_an_outlook_made_then(fitted):
+    spots = np.array([560.0, 600.0, 640.0])
+    step = 0.01
+
+    later = fitted.greeks(spots, days=10, vol_shift=0.02)
+
+    up, down = (fitted.profit(spots + each, 10, 0.02) for each in (step, -step))
+    assert later["delta"] == pytest.approx((up - down) / (2 * step), abs=1e-4)
+    more, less = (fitted.greeks(spots, 10, 0.02 + each)["delta"] for each in (1e-4, -1e-4))
+    assert later["vanna"] == pytest.approx((more - less) / 0.02, abs=1e-4)
+    before, after = (fitted.greeks(spots, 10 + each, 0.02)["delta"] for each in (-0.01, 0.01))
+    assert later["charm"] == pytest.approx((after - before) / 0.02, abs=1e-4)
+
+
+def test_a_stock_option_moves_as_an_american_one(seen):
+    deep = np.array([40.0])  # the put is exercised, the call worthless
+
+    greeks = seen.greeks(deep)
+
+    assert greeks["delta"] == pytest.approx(200)  # short two puts of delta -1
+    assert greeks["gamma"] == pytest.approx(0, abs=1e-9)
+    assert greeks["theta"] == pytest.approx(0, abs=1e-9)  # a European put would gain interest
+
+
+def test_hours_pass_through_the_change_of_the_clock(seen):
+    """Summer time starts on 8 March 2026: ten times 24 hours end an hour later on the wall."""
+    assert seen.at(10).isoformat() == "2026-03-13T17:00:00-04:00"
+    assert seen.at(1000) == seen.expires
+
+
+def test_the_fit_is_that_of_the_options_own_settlement(fitted, seen):
+    assert fitted.fit.term.instant == fitted.expires
+    assert fitted.fit.smile.vol(600) == pytest.approx(VOL, abs=0.003)
+    assert seen.fit is None
+
+
+def test_quantiles_follow_the_surface_and_shift_with_the_vols(fitted):
+    days, shares = np.array([0.0, 10.0, 40.0]), (0.16, 0.5, 0.84)
+
+    levels = fitted.quantiles(days, shares)
+    wider = fitted.quantiles(days, shares, 0.05)
+
+    assert levels.shape == (3, 3)
+    assert levels[:, 0] == pytest.approx(600, abs=0.1)
+    vol = float(SURFACE.at_the_money(40 / 365))
+    up = Lognormal(600, 40 / 365, fitted.rate, vol).quantile(0.84)
+    assert levels[2, 2] == pytest.approx(float(up))
+    assert wider[2, 2] > levels[2, 2]
+
+
+def test_chances_come_under_each_law_that_is_known(fitted, seen):
+    past = past_moves(np.linspace(100, 130, 61), 600.0, 20)
+
+    smile, flat, history = chances(fitted, past)
+
+    assert flat.profit == fitted.probability_of_profit
+    assert smile.profit == pytest.approx(flat.profit, abs=0.01)  # the chain is made at one vol
+    assert smile.touch.least <= flat.touch <= smile.touch.most
+    ends = past_moves(np.linspace(100, 130, 61), 600.0, 20)
+    assert history.law == "41 past moves"
+    assert history.profit == probability_of_profit(fitted.legs, fitted.credit, ends)
+    assert history.expected == expected_profit(fitted.legs, fitted.credit, ends)
+    assert [each.law for each in chances(seen, past)] == [
+        f"lognormal at {VOL:.1%}",
+        history.law,
+    ]
+
+
+def test_a_chance_is_told_in_one_line():
+    told = str(Chance("past", 0.75, Bounds(0.1, 0.5), -1234.4))
+
+    assert told.split() == (
+        "past profit 75.0%, expected −$1,234, touch between 10.0% and 50.0% (BOUND)".split()
+    )
+    assert str(Chance("past", 0.75, 0.5, 10)).endswith("expected +$10, touch 50.0%")
+
+
+def test_past_moves_are_every_stretch_scaled_to_the_spot():
+    moves = past_moves(np.array([1.0, 2.0, 3.0, 6.0]), 10.0, 2)
+
+    assert moves.count == 2
+    assert moves.mean == pytest.approx((30 + 30) / 2)
+    assert moves.touch(high=30) == 1
+    assert moves.touch(high=31) == 0
+    assert moves.touch(low=15) == 0.5  # of the one that gains a half on its first day
+    with pytest.raises(ValueError, match="4 closes hold no stretch of 4 sessions"):
+        past_moves(np.array([1.0, 2.0, 3.0, 6.0]), 10.0, 4)
+
+
+def test_designs_are_outlooks_of_another_strategy_and_made_once():
+    design = designs(SPX_VIEW, SPX, "SPX", REG_T, FillModel(), SURFACE)
+
+    wide = design(put_delta=0.08)
+
+    assert (
+        wide.legs
+        == outlook(SPX_VIEW, replace(SPX, put_delta=0.08), "SPX", REG_T, FillModel()).legs
+    )
+    assert design(put_delta=0.08) is wide
+    assert design().legs != wide.legs

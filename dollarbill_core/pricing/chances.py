@@ -158,6 +158,11 @@ class Samples:
         object.__setattr__(self, "_ends", np.sort(ends))
 
     @property
+    def count(self) -> int:
+        """How many they are."""
+        return len(self._ends)
+
+    @property
     def mean(self) -> float:
         return float(self._ends.mean())
 

@@ -1,104 +1,111 @@
-"""Pictures of a structure and its market: payoff, heat map, Greeks, smile, term, past vol."""
+"""Pictures of a structure: profit by price, profit by price and date, Greeks, cone of prices.
 
-from collections.abc import Mapping, Sequence
-from datetime import date
+Each takes the outlook, and what a slider moves: days that have passed, and a shift of every
+implied vol.
+"""
+
+import math
+from collections.abc import Sequence
 
 import numpy as np
-import plotly.graph_objects as go
-from numpy.typing import ArrayLike, NDArray
-from plotly.subplots import make_subplots
 
-from dollarbill_core.market.chains import Chain
-from dollarbill_core.market.volatility import Standing
+from dollarbill_core.market.chains import Floats
 from dollarbill_core.publishing.charts import (
     BLACK,
     BLUE,
     CYCLE,
-    DASHES,
-    GREEN,
     GREY,
     ORANGE,
     VERMILION,
     dashed,
-    dressed,
     full,
     whole_dollars,
 )
-from dollarbill_core.values.contracts import Right
-
-Floats = NDArray[np.float64]
+from dollarbill_core.publishing.pictures import Picture, Trace, labels, line, segments
+from dollarbill_core.results.outlook import Outlook
+from dollarbill_core.values.contracts import Option
 
 GREEK_UNITS = {
     "delta": "$ per $1 of spot",
     "gamma": "delta per $1 of spot",
     "vega": "$ per vol point",
     "theta": "$ per day",
+    "vanna": "delta per vol point",
+    "charm": "delta per day",
 }
+_GAP = 0.05  # of a standard deviation, between a line and its words
+CONE = (0.025, 0.16, 0.5, 0.84, 0.975)  # probabilities of ending lower
 
 
-def payoff_figure(
-    spots: ArrayLike,
-    at_expiry: ArrayLike,
-    now: ArrayLike,
-    *,
-    break_evens: Sequence[float],
-    spot: float,
-    sigma: float,
-    label: str = "",
-) -> go.Figure:
-    """Profit at expiry and today against the spot; break-evens, spot, 1 and 2 deviations.
+def payoff_picture(
+    promised: Outlook, *, days: float = 0.0, vol_shift: float = 0.0, label: str = ""
+) -> Picture:
+    """Profit at expiry and by model against the spot; break-evens, spot, 1 and 2 deviations.
 
-    Parameters
-    ----------
-    spots, at_expiry, now
-        Ascending prices of the underlying, and dollars of profit at each, shape (n,). The
-        range is finite; where profit still falls at its edge the figure says so.
-    break_evens, spot
-        Dollars of the underlying.
-    sigma
-        One standard deviation of the log price until expiry: annual vol x sqrt(years).
-    label
-        What is drawn, for the alt text.
+    Where profit still falls at the edge of the range drawn, the picture says so.
     """
-    x, expiry, today = (np.asarray(values, float) for values in (spots, at_expiry, now))
-    drawn = go.Figure()
-    drawn.add_scatter(
-        x=x, y=np.maximum(expiry, 0), fill="tozeroy", name="profit zone", hoverinfo="skip",
-        fillcolor="rgba(0,114,178,0.15)", line={"width": 0},
-    )  # fmt: skip
-    drawn.add_scatter(x=x, y=today, name="today", line=dashed(ORANGE))
-    drawn.add_scatter(x=x, y=expiry, name="at expiry", line=full(BLUE))
-    drawn.add_hline(y=0, line={"color": BLACK, "width": 1})
-    _mark_spots(drawn, break_evens, spot, sigma)
-    _mark_edges(drawn, x, expiry)
-    drawn.update_xaxes(title_text="spot, $", range=[float(x[0]), float(x[-1])])
-    low, high = min(expiry.min(), today.min()), max(expiry.max(), today.max())
+    x = promised.spots()
+    expiry, now = promised.profit_at_expiry(x), promised.profit(x, days, vol_shift)
+    low, high = float(min(expiry.min(), now.min())), float(max(expiry.max(), now.max()))
     room = 0.12 * (high - low)  # above for the break-evens' labels, below for the deviations'
-    drawn.update_yaxes(title_text="profit, $", range=[low - room, high + room])
-    alt = _payoff_alt(x, expiry, today, break_evens, spot)
-    title = "Profit by spot, at expiry and today"
-    return dressed(drawn, title, f"{label + ': ' if label else ''}{alt}", height=440)
-
-
-def _mark_spots(
-    drawn: go.Figure, break_evens: Sequence[float], spot: float, sigma: float
-) -> None:
-    """The spot and its deviations as vertical lines, the break-evens with their distance."""
-    drawn.add_vline(x=spot, line={"color": BLACK, "width": 1.5}, annotation_text="spot")
-    for count in (-2, -1, 1, 2):
-        drawn.add_vline(
-            x=spot * float(np.exp(count * sigma)),
-            line={"color": GREY, "width": 1, "dash": "dot"},
-            annotation_text=f"{count:+d} sd".replace("-", "−"),
-            annotation_position="bottom right",
-            annotation_font={"color": GREY, "size": 11},
-        )
-    drawn.add_scatter(
-        x=list(break_evens), y=[0.0] * len(break_evens), name="break-even", mode="markers+text",
-        text=[f"{level:,.2f}<br>{level / spot - 1:+.1%}" for level in break_evens],
-        textposition=["top left" if level < spot else "top right" for level in break_evens],
-        marker={"symbol": "diamond", "size": 10, "color": BLACK},
+    ends = low - room, high + room
+    traces = (
+        line(x, np.maximum(expiry, 0), "profit zone", {"width": 0}, fill="tozeroy",
+             fillcolor="rgba(0,114,178,0.15)", hoverinfo="skip"),
+        line(x, now, _when(days, vol_shift), dashed(ORANGE)),
+        line(x, expiry, "at expiry", full(BLUE)),
+        *_deviations(promised, ends),
+        _crossings(promised.break_evens, promised.spot),
     )  # fmt: skip
+    return Picture(
+        "Profit by spot, at expiry and by model",
+        f"{label + ': ' if label else ''}{_payoff_told(promised, x, expiry, now)}",
+        traces,
+        ranges={"yaxis": ends, "xaxis": (float(x[0]), float(x[-1]))},
+        layout={
+            "xaxis_title_text": "spot, $",
+            "yaxis_title_text": "profit, $",
+            "shapes": [level_line()],
+            "annotations": _edge_notes(x, expiry),
+        },
+    )
+
+
+def _when(days: float, vol_shift: float) -> str:
+    when = f"in {days:g} days" if days else "today"
+    return f"{when}, vols {vol_shift:+.0%}".replace("-", "−") if vol_shift else when
+
+
+def level_line(y: float = 0.0) -> dict[str, object]:
+    """A black line across the plot."""
+    return {
+        "type": "line", "xref": "x domain", "x0": 0, "x1": 1, "y0": y, "y1": y,
+        "line": {"color": BLACK, "width": 1},
+    }  # fmt: skip
+
+
+def _deviations(promised: Outlook, ends: tuple[float, float]) -> tuple[Trace, Trace]:
+    """The spot, and one and two standard deviations of its logarithm by expiry, upright."""
+    counts = (-2, -1, 0, 1, 2)
+    places = [promised.spot * math.exp(count * promised.deviation) for count in counts]
+    pairs = [(place, place) for place in places]
+    texts = [f" {count:+d} sd".replace("-", "−") if count else " spot" for count in counts]
+    thin = {"color": GREY, "width": 1, "dash": "dot"}
+    return (
+        segments(pairs, [ends] * 5, "deviations", thin, showlegend=False, hoverinfo="skip"),
+        labels(places, [ends[0]] * 5, texts, ["top right"] * 5, GREY),
+    )
+
+
+def _crossings(break_evens: Sequence[float], spot: float) -> Trace:
+    """Break-evens on the line of nothing, with their distance."""
+    return {
+        "type": "scatter", "mode": "markers+text", "name": "break-even",
+        "x": list(break_evens), "y": [0.0] * len(break_evens),
+        "text": [f"{level:,.2f}<br>{level / spot - 1:+.1%}" for level in break_evens],
+        "textposition": ["top left" if x < spot else "top right" for x in break_evens],
+        "marker": {"symbol": "diamond", "size": 10, "color": BLACK},
+    }  # fmt: skip
 
 
 def edge_slopes(x: Floats, profit: Floats) -> tuple[float, float]:
@@ -108,16 +115,19 @@ def edge_slopes(x: Floats, profit: Floats) -> tuple[float, float]:
     return left, right
 
 
-def _mark_edges(drawn: go.Figure, x: Floats, profit: Floats) -> None:
-    """Say where the loss goes on beyond the range drawn."""
-    told = zip(_edges_told(x, profit), (0, -1), ("left", "right"), strict=True)
-    for text, place, anchor in told:
-        if text:
-            drawn.add_annotation(
-                x=float(x[place]), y=float(profit[place]), text=text, xanchor=anchor,
-                yanchor="top", showarrow=False, font={"color": VERMILION, "size": 12},
-                bgcolor="rgba(255,255,255,.8)",
-            )  # fmt: skip
+def _edge_notes(x: Floats, profit: Floats) -> list[dict[str, object]]:
+    """Notes that say where the loss goes on beyond the range drawn."""
+    told = zip(_edges_told(x, profit), ("left", "right"), strict=True)
+    return [
+        {
+            "xref": "x domain", "x": 0 if side == "left" else 1, "xanchor": side,
+            "yref": "y domain", "y": 0.02, "yanchor": "bottom", "text": text,
+            "showarrow": False, "font": {"color": VERMILION, "size": 12},
+            "bgcolor": "rgba(255,255,255,.8)",
+        }
+        for text, side in told
+        if text
+    ]  # fmt: skip
 
 
 def _edges_told(x: Floats, profit: Floats) -> tuple[str, str]:
@@ -128,49 +138,50 @@ def _edges_told(x: Floats, profit: Floats) -> tuple[str, str]:
     return down, "loss unlimited" if right < -tolerance else ""
 
 
-def _payoff_alt(
-    x: Floats, expiry: Floats, today: Floats, break_evens: Sequence[float], spot: float
-) -> str:
-    at_spot = float(np.interp(spot, x, today))
-    crossings = " and ".join(f"{level:,.2f} ({level / spot - 1:+.1%})" for level in break_evens)
-    down, up = _edges_told(x, expiry)
-    beyond = [text.replace("<br>", " ") for text in (down, up) if text]
+def _payoff_told(promised: Outlook, x: Floats, expiry: Floats, now: Floats) -> str:
+    at_spot, spot = float(np.interp(promised.spot, x, now)), promised.spot
+    levels = [f"{level:,.2f} ({level / spot - 1:+.1%})" for level in promised.break_evens]
+    beyond = [text.replace("<br>", " ") for text in _edges_told(x, expiry) if text]
     return (
         f"Profit at expiry peaks at {whole_dollars(expiry.max())} and is "
         f"{whole_dollars(expiry[0])} at {x[0]:,.0f} and {whole_dollars(expiry[-1])} at "
         f"{x[-1]:,.0f}"
         f"{'; beyond, ' + ' and '.join(beyond) if beyond else ''}; "
-        f"break-even at {crossings or 'no price'}; today at the spot of {spot:,.2f} it is "
-        f"{whole_dollars(at_spot)}."
+        f"break-even at {' and '.join(levels) or 'no price'}; by model at the spot of "
+        f"{spot:,.2f} it is {whole_dollars(at_spot)}."
     )
 
 
-def heat_figure(
-    spots: ArrayLike, dates: Sequence[date], profit: ArrayLike, *, spot: float
-) -> go.Figure:
-    """Profit by date and spot; ``profit`` in dollars has shape (dates, spots)."""
-    x, z = [day.isoformat() for day in dates], np.asarray(profit, float).T
-    y, most = np.asarray(spots, float), _saturation(z)
-    drawn = go.Figure()
-    drawn.add_heatmap(
-        x=x, y=y, z=z, zmid=0, zmin=-most, zmax=most, name="profit",
-        colorscale=[(0, VERMILION), (0.5, "#ffffff"), (1, BLUE)], colorbar={"title": "$"},
+def map_picture(promised: Outlook, *, days: float = 0.0, vol_shift: float = 0.0) -> Picture:
+    """Profit by date and spot, the line of nothing, and the day that the slider stands at."""
+    ahead, y = promised.days_ahead(31), promised.spots(count=61)
+    x = _dates(promised, ahead)
+    z = promised.profit_map(y, ahead, vol_shift).T
+    most = _saturation(z)
+    traces: tuple[Trace, ...] = (
+        {"type": "heatmap", "x": x, "y": y, "z": z, "zmid": 0, "zmin": -most, "zmax": most,
+         "name": "profit", "zsmooth": "fast",
+         "colorscale": [(0, VERMILION), (0.5, "#ffffff"), (1, BLUE)],
+         "colorbar": {"title": "$"}},
+        {"type": "contour", "x": x, "y": y, "z": z, "name": "break-even", "showscale": False,
+         "showlegend": False, "hoverinfo": "skip", "line": full(BLACK),
+         "contours": {"start": 0, "end": 0, "size": 1, "coloring": "none"}},
+        _now_at(promised, days),
     )  # fmt: skip
-    drawn.add_contour(
-        x=x, y=y, z=z, name="break-even", showscale=False, showlegend=False, hoverinfo="skip",
-        contours={"start": 0, "end": 0, "size": 1, "coloring": "none"}, line=full(BLACK),
-    )  # fmt: skip
-    drawn.add_hline(y=spot, line={"color": BLACK, "dash": "dot", "width": 1})
-    drawn.update_xaxes(title_text="date", type="category", nticks=4)
-    drawn.update_yaxes(title_text="spot, $")
-    best, worst = np.unravel_index(z.argmax(), z.shape), np.unravel_index(z.argmin(), z.shape)
+    best, worst = (np.unravel_index(at, z.shape) for at in (z.argmax(), z.argmin()))
     alt = (
         f"Profit by date and spot: most {whole_dollars(z[best])} at {y[best[0]]:,.0f} on "
-        f"{x[best[1]]}, least {whole_dollars(z[worst])} at {y[worst[0]]:,.0f} on "
-        f"{x[worst[1]]}; the spot is "
-        f"{spot:,.2f}; colours are full at {whole_dollars(most)} either way."
+        f"{x[best[1]][:10]}, least {whole_dollars(z[worst])} at {y[worst[0]]:,.0f} on "
+        f"{x[worst[1]][:10]}; the spot is {promised.spot:,.2f}; colours are full at "
+        f"{whole_dollars(most)} either way."
     )
-    return dressed(drawn, "Where and when it earns", alt, height=440)
+    layout = {"xaxis_title_text": "date", "yaxis_title_text": "spot, $"}
+    return Picture("Where and when it earns", alt, traces, layout=layout)
+
+
+def _dates(promised: Outlook, ahead: Floats) -> list[str]:
+    """Instants that many days from now, as plotly reads them."""
+    return [f"{promised.at(day):%Y-%m-%d %H:%M}" for day in ahead.tolist()]
 
 
 def _saturation(profit: Floats) -> float:
@@ -179,114 +190,110 @@ def _saturation(profit: Floats) -> float:
     return min(max(loss, gain), 4 * gain) if gain > 0 else loss or 1.0
 
 
-def greeks_figure(
-    spots: ArrayLike, greeks: Mapping[str, ArrayLike], *, spot: float
-) -> go.Figure:
-    """Four small figures by spot, dollars for the whole position, of ``GREEK_UNITS``.
-
-    ``greeks`` maps delta, gamma, vega and theta to values in those units, shape (n,).
-
-    Raises
-    ------
-    ValueError
-        If one of the four is missing or another is given.
-    """
-    if set(greeks) != set(GREEK_UNITS):
-        raise ValueError(f"greeks must be {', '.join(GREEK_UNITS)}, got {', '.join(greeks)}")
-    x = np.asarray(spots, float)
-    titles = [f"{name}, {unit}" for name, unit in GREEK_UNITS.items()]
-    drawn = make_subplots(2, 2, shared_xaxes=True, subplot_titles=titles)
-    drawn.update_annotations(font_size=12)
-    told = []
+def greeks_picture(promised: Outlook, *, days: float = 0.0, vol_shift: float = 0.0) -> Picture:
+    """A ladder of six small plots by spot, for the whole position, in ``GREEK_UNITS``."""
+    x, spot = promised.spots(count=61), promised.spot
+    greeks = promised.greeks(x, days, vol_shift)
+    here = promised.greeks(np.array([spot]), days, vol_shift)
+    traces, told, ranges = [], [], {}
     for place, (name, unit) in enumerate(GREEK_UNITS.items()):
-        at = {"row": place // 2 + 1, "col": place % 2 + 1}
-        values = np.asarray(greeks[name], float)
-        line = full(CYCLE[place])
-        drawn.add_scatter(x=x, y=values, name=name, line=line, showlegend=False, **at)
-        drawn.add_vline(x=spot, line={"color": BLACK, "width": 1, "dash": "dot"}, **at)
-        told.append(f"{name} {float(np.interp(spot, x, values)):,.4g} {unit}")
-    for column in (1, 2):
-        drawn.update_xaxes(title_text="spot, $", row=2, col=column)
-    alt = f"At the spot of {spot:,.2f}: {', '.join(told)}."
-    return dressed(drawn, "Greeks of the position, by spot", alt, height=460)
-
-
-def smile_figure(chain: Chain, expiries: Sequence[date]) -> go.Figure:
-    """Implied vol of out-of-the-money options by strike, one line for each expiry."""
-    drawn, told = go.Figure(), []
-    for place, expiry in enumerate(expiries):
-        strikes, vols = _smile(chain.expiring(expiry), chain.spot)
-        name = f"{expiry:%d %b %Y}, {chain.days_to_expiry(expiry)} days"
-        line = dashed(CYCLE[place % 6], DASHES[place % 6])
-        drawn.add_scatter(x=strikes, y=100 * vols, name=name, mode="lines", line=line)
-        if len(vols):
-            near = float(np.interp(chain.spot, strikes, vols))
-            told.append(f"{name}: {near:.1%} at the spot, {vols[0]:.1%} at {strikes[0]:,.0f}")
-    drawn.add_vline(x=chain.spot, line={"color": BLACK, "width": 1}, annotation_text="spot")
-    drawn.update_xaxes(title_text="strike, $")
-    drawn.update_yaxes(title_text="implied vol, %")
-    alt = f"{chain.symbol}, {chain.quotes.value}, {chain.as_of:%Y-%m-%d}. {'; '.join(told)}."
-    return dressed(drawn, f"What {chain.symbol} options ask, by strike", alt)
-
-
-def _smile(part: Chain, spot: float) -> tuple[Floats, Floats]:
-    """Strikes and vols of what can be sold out of the money, by strike."""
-    out = part.where(
-        np.where(part.right == Right.PUT, part.strike <= spot, part.strike > spot)
-        & np.isfinite(part.vol)
-        & (part.bid > 0)
+        axes = {"xaxis": f"x{place + 1}", "yaxis": f"y{place + 1}", "showlegend": False}
+        traces.append(line(x, greeks[name], name, full(CYCLE[place]), **axes))
+        ranges[f"yaxis{place + 1}"] = _round_ends(greeks[name])
+        told.append(f"{name} {float(here[name][0]):,.4g} {unit}")
+    return Picture(
+        "Greeks of the position, by spot",
+        f"At the spot of {spot:,.2f}, {_when(days, vol_shift)}: {', '.join(told)}.",
+        tuple(traces),
+        ranges=ranges,
+        layout={
+            "xaxis5_title_text": "spot, $",
+            "xaxis6_title_text": "spot, $",
+            "shapes": [_spot_line(spot, place + 1) for place in range(len(GREEK_UNITS))],
+        },
+        panels=tuple(f"{name}, {unit}" for name, unit in GREEK_UNITS.items()),
+        height=620,
     )
-    order = np.argsort(out.strike)
-    return out.strike[order], out.vol[order]
 
 
-def term_figure(
-    days: Sequence[int], vols: ArrayLike, *, realised: float | None = None
-) -> go.Figure:
-    """At-the-money implied vol by calendar days to expiry, beside what was realised."""
-    level = 100 * np.asarray(vols, float)
-    drawn = go.Figure()
-    drawn.add_scatter(
-        x=list(days), y=level, name="implied", mode="lines+markers", line=full(BLUE)
+def _spot_line(spot: float, panel: int) -> dict[str, object]:
+    """A dotted line up one panel at the spot."""
+    axis = panel if panel > 1 else ""
+    return {
+        "type": "line", "xref": f"x{axis}", "yref": f"y{axis} domain", "x0": spot, "x1": spot,
+        "y0": 0, "y1": 1, "line": {"color": BLACK, "width": 1, "dash": "dot"},
+    }  # fmt: skip
+
+
+def _round_ends(values: Floats) -> tuple[float, float]:
+    """A range that holds the values and nothing, in round steps, so that it moves seldom."""
+    low, high = min(float(values.min()), 0.0), max(float(values.max()), 0.0)
+    step = 10.0 ** math.floor(math.log10(max(high - low, 1e-12))) / 2
+    return step * (math.floor(low / step) - 0.2), step * (math.ceil(high / step) + 0.2)
+
+
+def cone_picture(promised: Outlook, *, days: float = 0.0, vol_shift: float = 0.0) -> Picture:
+    """Quantiles of the price by date, to expiry, with the strikes and the break-evens."""
+    ahead = promised.days_ahead(41)
+    x, levels = _dates(promised, ahead), promised.quantiles(ahead, CONE, vol_shift)
+    clear, faint, strong = {"width": 0}, "rgba(86,180,233,.30)", "rgba(0,114,178,.35)"
+    spots = promised.spots()
+    traces = (
+        line(x, levels[0], "lowest", clear, showlegend=False, hoverinfo="skip"),
+        line(x, levels[4], "95 of 100", clear, fill="tonexty", fillcolor=faint),
+        line(x, levels[1], "lower", clear, showlegend=False, hoverinfo="skip"),
+        line(x, levels[3], "68 of 100", clear, fill="tonexty", fillcolor=strong),
+        line(x, levels[2], "middle", full(BLUE)),
+        *_strikes_across(promised, x),
+        *_break_evens_across(promised, x),
+        _now_at(promised, days),
     )
-    if realised is not None:
-        drawn.add_scatter(
-            x=[days[0], days[-1]], y=[100 * realised] * 2, name="realised", mode="lines",
-            line=dashed(VERMILION),
-        )  # fmt: skip
-    drawn.update_xaxes(title_text="days to expiry")
-    drawn.update_yaxes(title_text="vol at the money, %", rangemode="tozero")
-    beside = "" if realised is None else f"; realised vol is {realised:.1%}"
-    alt = (
-        f"Implied vol at the money is {level[0]:.1f} % at {days[0]} days and {level[-1]:.1f} % "
-        f"at {days[-1]} days{beside}."
+    return Picture(
+        "Where the price may be, by date",
+        _cone_told(promised, levels[:, -1]),
+        traces,
+        ranges={"yaxis": (float(spots[0]), float(spots[-1]))},
+        layout={"yaxis_title_text": "price, $"},
     )
-    return dressed(drawn, "What options ask, by term", alt)
 
 
-def iv_history_figure(
-    days: ArrayLike,
-    vols: ArrayLike,
-    *,
-    rank: Standing,
-    percentile: Standing,
-    realised: ArrayLike | None = None,
-) -> go.Figure:
-    """30-day implied vol (and realised vol) by day, with today's rank and percentile."""
-    known, level = np.asarray(days, "datetime64[D]"), 100 * np.asarray(vols, float)
-    drawn = go.Figure()
-    drawn.add_scatter(x=known, y=level, name="implied, 30 days", line=full(BLUE))
-    if realised is not None:
-        past = 100 * np.asarray(realised, float)
-        drawn.add_scatter(x=known, y=past, name="realised", line=dashed(VERMILION))
-    drawn.add_scatter(
-        x=known[-1:], y=level[-1:], name=f"today: rank {rank},<br>percentile {percentile}",
-        mode="markers", marker={"color": GREEN, "size": 11, "symbol": "diamond"},
-    )  # fmt: skip
-    drawn.update_yaxes(title_text="annual vol, %", rangemode="tozero")
-    alt = (
-        f"30-day implied vol from {known[0]} to {known[-1]}: today {level[-1]:.1f} %, lowest "
-        f"{np.nanmin(level):.1f} %, highest {np.nanmax(level):.1f} %; rank {rank}, percentile "
-        f"{percentile}."
+def _now_at(promised: Outlook, days: float) -> Trace:
+    """Today's price on the day at which the slider stands."""
+    day = _dates(promised, np.array([days]))
+    dot = {"color": BLACK, "size": 9, "symbol": "circle-open", "line": {"width": 2}}
+    return line(
+        day, [promised.spot], "spot", full(BLACK), mode="markers", marker=dot, showlegend=False
     )
-    return dressed(drawn, "Is premium rich today?", alt)
+
+
+def _strikes_across(promised: Outlook, x: Sequence[str]) -> tuple[Trace, Trace]:
+    """The strikes over all dates, named at the left, towards the spot."""
+    options = [leg.instrument for leg in promised.legs if isinstance(leg.instrument, Option)]
+    y, spot = [float(each.strike) for each in options], promised.spot
+    names = [f"{each.right.name.lower()} {each.strike:f}" for each in options]
+    sides = ["top right" if level < spot else "bottom right" for level in y]
+    lines = segments(
+        [(x[0], x[-1])] * len(y), [(level, level) for level in y], "strikes", full(VERMILION)
+    )
+    return lines, labels([x[0]] * len(y), y, names, sides, VERMILION)
+
+
+def _break_evens_across(promised: Outlook, x: Sequence[str]) -> tuple[Trace, Trace]:
+    """The break-evens over all dates, named at the right, away from the spot."""
+    y, spot = promised.break_evens, promised.spot
+    sides = ["bottom left" if level < spot else "top left" for level in y]
+    lines = segments(
+        [(x[0], x[-1])] * len(y), [(level, level) for level in y], "break-evens", dashed(BLACK)
+    )
+    off = [level + math.copysign(_GAP * promised.move, level - spot) for level in y]
+    return lines, labels([x[-1]] * len(y), off, [f"{x:,.2f}" for x in y], sides, BLACK)
+
+
+def _cone_told(promised: Outlook, last: Floats) -> str:
+    levels = " and ".join(f"{level:,.2f}" for level in promised.break_evens)
+    return (
+        f"By {promised.expires:%Y-%m-%d} the price ends between {last[1]:,.0f} and "
+        f"{last[3]:,.0f} in 68 of 100 cases and between {last[0]:,.0f} and {last[4]:,.0f} in "
+        f"95; the middle is {last[2]:,.0f}, the spot {promised.spot:,.2f}, the break-evens "
+        f"{levels or 'none'}."
+    )

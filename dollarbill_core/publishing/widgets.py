@@ -3,19 +3,27 @@
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from html import escape
 from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
-from numpy.typing import NDArray
 
-from dollarbill_core.publishing.design_charts import payoff_figure
+from dollarbill_core.market.chains import NoQuote
+from dollarbill_core.publishing.design_charts import (
+    cone_picture,
+    greeks_picture,
+    map_picture,
+    payoff_picture,
+)
+from dollarbill_core.publishing.market_charts import smile_picture
+from dollarbill_core.publishing.pictures import Picture, moved
 from dollarbill_core.results.outlook import Outlook
 
-Floats = NDArray[np.float64]
 RUN_FOLDER = "DOLLARBILL_RUN_DIR"  # set by the runner for the kernel that it serves
 HEADLESS = "DOLLARBILL_HEADLESS"  # set it to any value to see the static twins alone
+MOVES = {"days_forward": "days", "vol_shift": "vol_shift"}  # sliders that change no leg
 _CELL = "text-align:right;padding:.15rem .7rem;font-variant-numeric:tabular-nums"
 
 
@@ -55,29 +63,6 @@ class Slider:
         return self.form.format(value)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Curves:
-    """What a payoff figure draws, computed by the caller; as ``payoff_figure`` takes them."""
-
-    spots: Floats
-    at_expiry: Floats
-    now: Floats
-    break_evens: tuple[float, ...]
-    spot: float
-    sigma: float
-
-    def figure(self, label: str = "") -> go.Figure:
-        return payoff_figure(
-            self.spots,
-            self.at_expiry,
-            self.now,
-            break_evens=self.break_evens,
-            spot=self.spot,
-            sigma=self.sigma,
-            label=label,
-        )
-
-
 @dataclass(frozen=True, slots=True)
 class Table:
     """A small table of text: the static twin of one slider."""
@@ -109,40 +94,74 @@ class Table:
 
 
 class Explorer:
-    """Sliders over a payoff; where nobody can move them, a table for each slider.
+    """Sliders over pictures of a design; where nobody can move them, a table for each slider.
 
-    Show it as the last expression of a cell. Live in Lab: sliders, figure, then the tables.
-    In a run of the runner, in a page, or with DOLLARBILL_HEADLESS set: the tables alone.
+    Show it as the last expression of a cell. Live in Lab: sliders, a choice of pictures, the
+    chosen one, then the tables. In a run of the runner, in a page, or with DOLLARBILL_HEADLESS
+    set: the tables alone.
     """
 
     def __init__(
-        self, curves: Callable[..., Curves], sliders: Sequence[Slider], label: str
+        self,
+        design: Callable[..., Outlook],
+        sliders: Sequence[Slider],
+        pictures: Mapping[str, Callable[..., Picture]],
     ) -> None:
-        self.curves, self.sliders, self.label = curves, tuple(sliders), label
+        self.design, self.sliders, self.pictures = design, tuple(sliders), dict(pictures)
 
     @property
     def start(self) -> dict[str, float]:
         """Every slider's value at the start."""
         return {slider.name: slider.start for slider in self.sliders}
 
+    def picture(self, name: str, values: Mapping[str, float]) -> Picture:
+        """One of the pictures with the sliders at these values.
+
+        Raises
+        ------
+        NoQuote
+            If no structure can be sold at these values.
+        """
+        return self.pictures[name](self.outlook(values), **_moves(values))
+
+    def outlook(self, values: Mapping[str, float]) -> Outlook:
+        """What is promised with the sliders at these values."""
+        return self.design(**{name: x for name, x in values.items() if name not in MOVES})
+
     @property
     def tables(self) -> tuple[Table, ...]:
-        """One table a slider: profit at three spots for three of its values."""
-        return tuple(map(self._table, self.sliders))
+        """One table a slider: what it changes, for three of its values."""
+        return tuple(
+            self._profits(slider) if slider.name in MOVES else self._designs(slider)
+            for slider in self.sliders
+        )
 
-    def _table(self, slider: Slider) -> Table:
-        values = slider.three
-        drawn = [self.curves(**{**self.start, slider.name: value}) for value in values]
-        base = self.curves(**self.start)
-        spots = [base.spot * float(np.exp(count * base.sigma)) for count in (-1, 0, 1)]
+    def _profits(self, slider: Slider) -> Table:
+        """Profit by model at three spots, where the slider changes no leg."""
+        base, values = self.outlook(self.start), slider.three
+        spots = base.spot * np.exp(base.deviation * np.array([-1.0, 0.0, 1.0]))
+        moves = [_moves({**self.start, slider.name: value}) for value in values]
+        profits = np.array([base.profit(spots, **move) for move in moves]).T
         rows = tuple(
-            (f"{spot:,.2f}", *(_dollars(np.interp(spot, c.spots, c.now)) for c in drawn))
-            for spot in spots
+            (f"{spot:,.2f}", *map(_dollars, row))
+            for spot, row in zip(spots, profits, strict=True)
         )
         columns = ("spot, $", *(f"{slider.title} {slider.told(value)}" for value in values))
-        return Table(
-            f"Profit today, $, by spot (−1 sd, now, +1 sd) and {slider.title}", columns, rows
+        title = f"Profit by model, $, by spot (−1 sd, now, +1 sd) and {slider.title}"
+        return Table(title, columns, rows)
+
+    def _designs(self, slider: Slider) -> Table:
+        """What is promised at three values, where the slider changes the legs."""
+        values = slider.three
+        found = [self.outlook({**self.start, slider.name: value}) for value in values]
+        rows = (
+            ("credit, $", *(f"{each.credit:,.2f}" for each in found)),
+            ("breaks even at", *(_levels(each.break_evens) for each in found)),
+            ("chance of a profit", *(f"{each.probability_of_profit:.0%}" for each in found)),
+            ("margin, $", *(f"{each.required.initial:,.0f}" for each in found)),
         )
+        columns = ("", *(f"{slider.title} {slider.told(value)}" for value in values))
+        return Table(f"The structure by {slider.title}", columns, rows)
 
     def __repr__(self) -> str:
         return "\n\n".join(map(str, self.tables))
@@ -159,31 +178,44 @@ class Explorer:
         display(twin, raw=True)  # type: ignore[no-untyped-call]  # IPython's is bare
 
     def panel(self) -> Any:
-        """The live part: an ipywidgets box whose picture follows the sliders when let go."""
+        """The live part: an ipywidgets box whose picture follows the sliders as they move."""
         import ipywidgets
 
         controls = {slider.name: _control(slider) for slider in self.sliders}
-        picture, command = ipywidgets.Output(), ipywidgets.HTML()
+        choice = ipywidgets.ToggleButtons(options=list(self.pictures))
+        frame, note = ipywidgets.VBox(layout={"width": "100%"}), ipywidgets.HTML()
+        shown: list[Any] = []
 
-        def redraw(_: object = None) -> None:
+        def redraw(change: Mapping[str, Any]) -> None:
             values = {name: control.value for name, control in controls.items()}
-            command.value = f"<code>{escape(as_parameters(values))}</code>"
-            with picture:
-                picture.clear_output(wait=True)
-                _show(self.curves(**values).figure(self.label))
+            try:
+                picture = self.picture(choice.value, values)
+            except NoQuote as error:
+                note.value = f"<em>{escape(str(error))}</em>"
+                return
+            note.value = f"<code>{escape(as_parameters(values))}</code>"
+            if change["owner"] is choice:
+                shown[:] = [go.FigureWidget(picture.figure())]
+                frame.children = tuple(shown)
+            else:
+                moved(shown[0], picture)
 
-        for control in controls.values():
+        for control in (*controls.values(), choice):
             control.observe(redraw, names="value")
-        redraw()
-        return ipywidgets.VBox([*controls.values(), picture, command])
+        redraw({"owner": choice})
+        return ipywidgets.VBox([*controls.values(), choice, frame, note])
 
 
-def payoff_explorer(
-    curves: Callable[..., Curves], sliders: Sequence[Slider], label: str = ""
+def design_explorer(
+    design: Callable[..., Outlook],
+    sliders: Sequence[Slider],
+    label: str = "",
 ) -> Explorer:
-    """Sliders over what a package is worth; ``curves`` takes their values by keyword.
+    """Sliders over a design's pictures.
 
-    No pricing happens here: ``curves(**values)`` gives the lines to draw.
+    ``days_forward`` and ``vol_shift`` move what is drawn; every other slider is a keyword of
+    ``design``, which gives the outlook at its value. The smile is among the pictures where one
+    is fitted.
 
     Raises
     ------
@@ -193,23 +225,22 @@ def payoff_explorer(
     names = [slider.name for slider in sliders]
     if not names or len(set(names)) != len(names):
         raise ValueError(f"an explorer needs sliders with different names, got {names}")
-    return Explorer(curves, sliders, label)
+    pictures: dict[str, Callable[..., Picture]] = {
+        "profit": partial(payoff_picture, label=label),
+        "price and date": map_picture,
+        "Greeks": greeks_picture,
+        "cone": cone_picture,
+        "smile": smile_picture,
+    }
+    explorer = Explorer(design, sliders, pictures)
+    if explorer.outlook(explorer.start).fit is None:
+        del explorer.pictures["smile"]
+    return explorer
 
 
-def curves_of(promised: Outlook, spots: Floats) -> Callable[..., Curves]:
-    """The curves of a design as its ``days_forward`` and ``vol_shift`` sliders move."""
-
-    def curves(days_forward: float = 0.0, vol_shift: float = 0.0) -> Curves:
-        return Curves(
-            spots,
-            promised.profit_at_expiry(spots),
-            promised.profit(spots, days_forward, vol_shift),
-            promised.break_evens,
-            promised.spot,
-            promised.deviation,
-        )
-
-    return curves
+def _moves(values: Mapping[str, float]) -> dict[str, float]:
+    """The sliders that move what is drawn, as the pictures call them."""
+    return {MOVES[name]: value for name, value in values.items() if name in MOVES}
 
 
 def as_parameters(values: Mapping[str, object]) -> str:
@@ -237,16 +268,14 @@ def _control(slider: Slider) -> Any:
         step=slider.step,
         description=slider.title,
         readout_format=".4g",
-        continuous_update=False,
+        continuous_update=True,
         style={"description_width": "9rem"},
         layout={"width": "100%", "max_width": "40rem"},
     )
 
 
-def _show(figure: go.Figure) -> None:
-    from IPython.display import display
-
-    display(figure)  # type: ignore[no-untyped-call]  # IPython's is bare
+def _levels(break_evens: Sequence[float]) -> str:
+    return " and ".join(f"{level:,.2f}" for level in break_evens) or "no price"
 
 
 def _dollars(amount: float) -> str:

@@ -1,16 +1,28 @@
 """What a structure promises before it is sold: credit, break-evens, chances, margin, Greeks."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from functools import lru_cache
+from typing import Any
 
 import numpy as np
 
 from dollarbill_core.market.chains import Chain, Floats, NoQuote
+from dollarbill_core.market.surface import Fit, Surface
 from dollarbill_core.market.view import View
-from dollarbill_core.pricing import black_scholes, payoff
-from dollarbill_core.pricing.chances import Lognormal, probability_of_profit
+from dollarbill_core.pricing import american, black_scholes, payoff
+from dollarbill_core.pricing.black_scholes import DAYS_PER_YEAR, POINTS_PER_UNIT_OF_VOL
+from dollarbill_core.pricing.chances import (
+    Bounds,
+    Law,
+    Lognormal,
+    Samples,
+    expected_profit,
+    probability_of_profit,
+    touch_bounds,
+)
 from dollarbill_core.pricing.losses import WorstLoss, worst_loss
 from dollarbill_core.rules.accounts import Account
 from dollarbill_core.rules.costs import FillModel
@@ -22,7 +34,16 @@ from dollarbill_core.values.calendars import expiry_instant, years_between
 from dollarbill_core.values.contracts import Legs, Option
 from dollarbill_core.values.orders import Candidate
 
-GREEKS = ("delta", "gamma", "vega", "theta")
+# What a formula's Greek is divided by to be read: a vol point, a day.
+UNITS = {
+    "delta": 1.0,
+    "gamma": 1.0,
+    "vega": POINTS_PER_UNIT_OF_VOL,
+    "theta": DAYS_PER_YEAR,
+    "vanna": POINTS_PER_UNIT_OF_VOL,
+    "charm": DAYS_PER_YEAR,
+}
+_MOMENT = 1e-6  # years: half a minute
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +64,7 @@ class Outlook:
     rate: float
     dividend_yield: float
     required: Requirement
+    surface: Surface | None = None
 
     @property
     def years(self) -> float:
@@ -76,6 +98,12 @@ class Outlook:
         return Lognormal(self.spot, self.years, self.rate, self.vol, self.dividend_yield)
 
     @property
+    def fit(self) -> Fit | None:
+        """The smile of the options' own settlement, where one is fitted."""
+        fits = self.surface.fits if self.surface is not None else ()
+        return next((fit for fit in fits if fit.term.instant == self.expires), None)
+
+    @property
     def worst_loss(self) -> WorstLoss:
         return worst_loss(self.legs, self.credit)
 
@@ -95,39 +123,84 @@ class Outlook:
 
     def profit(self, spots: Floats, days: float = 0.0, vol_shift: float = 0.0) -> Floats:
         """Dollars gained at model prices ``days`` from now, all vols moved by ``vol_shift``."""
-        at = min(self.now + timedelta(days=days), self.expires)
         vols = [max(vol + vol_shift, 0.0) for vol in self.vols]
-        left = payoff.value(self.legs, spots, at, vols, self.rate, self.dividend_yield)
+        left = payoff.value(
+            self.legs, spots, self.at(days), vols, self.rate, self.dividend_yield
+        )
         return left + float(self.credit)
 
-    def profit_map(self, spots: Floats, days: Sequence[float]) -> Floats:
+    def profit_map(
+        self, spots: Floats, days: Sequence[float] | Floats, vol_shift: float = 0.0
+    ) -> Floats:
         """Profit for each of ``days`` (rows) and ``spots`` (columns), dollars."""
-        return np.array([self.profit(spots, day) for day in days])
+        return np.array([self.profit(spots, day, vol_shift) for day in days])
 
-    def greeks(self, spots: Floats) -> dict[str, Floats]:
-        """Position Greeks now, at each of ``spots``.
+    def at(self, days: float) -> datetime:
+        """The instant so many times 24 hours from now, at the latest the expiry."""
+        # A local time counts hours by the clock on the wall, which jumps in March.
+        later = self.now.astimezone(UTC) + timedelta(days=days)
+        return min(later.astimezone(self.now.tzinfo), self.expires)
+
+    def days_ahead(self, count: int = 15) -> Floats:
+        """Days from now to expiry, evenly spaced, shape (count,)."""
+        return np.linspace(0.0, self.years * DAYS_PER_YEAR, count)
+
+    def quantiles(
+        self, days: Floats, shares: Sequence[float], vol_shift: float = 0.0
+    ) -> Floats:
+        """Prices that the spot stays below with probability ``shares``, shape (shares, days).
+
+        Lognormal at each date, at the surface's vol at the money for that date, or at the mean
+        vol of the legs where there is no surface.
+        """
+        years = days / DAYS_PER_YEAR
+        law = Lognormal(
+            self.spot, years, self.rate, self._vols_to(years, vol_shift), self.dividend_yield
+        )
+        return law.quantile(np.asarray(shares)[:, np.newaxis])
+
+    def _vols_to(self, years: Floats, vol_shift: float) -> Floats:
+        vols = np.full_like(years, self.vol)
+        if self.surface is not None:
+            vols = self.surface.at_the_money(np.maximum(years, _MOMENT))
+        return np.maximum(vols + vol_shift, 0.0)
+
+    def greeks(
+        self, spots: Floats, days: float = 0.0, vol_shift: float = 0.0
+    ) -> dict[str, Floats]:
+        """Position Greeks at each of ``spots``, ``days`` from now with vols shifted.
 
         Delta in shares, gamma in shares per dollar, vega in dollars per vol point, theta in
-        dollars per day.
+        dollars per day, vanna in shares per vol point, charm in shares per day. The last two
+        go by the European formula for stock options as well.
         """
-        total = {name: np.zeros(np.shape(spots)) for name in GREEKS}
+        total = {name: np.zeros(np.shape(spots)) for name in UNITS}
+        years = max(self.years - days / DAYS_PER_YEAR, 0.0)
         for leg, vol in zip(self.legs, self.vols, strict=True):
-            option = leg.instrument
+            option, shifted = leg.instrument, max(vol + vol_shift, 0.0)
             assert isinstance(option, Option)
-            terms = self.years, self.rate, vol, self.dividend_yield
-            each = black_scholes.greeks(option.right, spots, float(option.strike), *terms)
+            terms = float(option.strike), years, self.rate, shifted, self.dividend_yield
+            european = black_scholes.greeks(option.right, spots, *terms)
+            style = black_scholes if option.is_european else american
+            first = style.greeks(option.right, spots, *terms)
             lot = leg.quantity * option.multiplier
-            total["delta"] += lot * each.delta
-            total["gamma"] += lot * each.gamma
-            total["vega"] += lot * each.vega / 100
-            total["theta"] += lot * each.theta / 365
+            for name, unit in UNITS.items():
+                each = first if hasattr(first, name) else european
+                total[name] += lot * getattr(each, name) / unit
         return total
 
 
 def outlook(
-    view: View, strategy: ShortPremium, symbol: str, account: Account, fills: FillModel
+    view: View,
+    strategy: ShortPremium,
+    symbol: str,
+    account: Account,
+    fills: FillModel,
+    surface: Surface | None = None,
 ) -> Outlook:
     """What ``strategy`` would sell in ``symbol`` at this view, whatever the day of the week.
+
+    ``surface`` is that of the view's chain, for what needs more than the vols of the legs.
 
     Raises
     ------
@@ -156,7 +229,85 @@ def outlook(
         rate=view.rates.continuous(years_between(view.now, expires)),
         dividend_yield=view.dividend_yields.get(symbol, 0.0),
         required=requirement(_sold(choice.legs, view, fills), view, account),
+        surface=surface,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Chance:
+    """What one law of the price says of a package held to expiry."""
+
+    law: str
+    profit: float
+    touch: float | Bounds
+    expected: float
+
+    def __str__(self) -> str:
+        touch = self.touch if isinstance(self.touch, Bounds) else f"{self.touch:.1%}"
+        expected = f"{'−' if self.expected < 0 else '+'}${abs(self.expected):,.0f}"
+        return f"{self.law:<20} profit {self.profit:.1%}, expected {expected}, touch {touch}"
+
+
+def chances(promised: Outlook, past: Samples) -> tuple[Chance, ...]:
+    """Profit, expected profit and a touch of the nearest break-evens, under each law known.
+
+    The smile's own density, whose paths nobody knows, so that a touch has bounds; a lognormal
+    price; and ``past`` paths. The first two are risk-neutral, and no fee is in any.
+    """
+    spot, laws = promised.spot, list[tuple[str, Law, float | Bounds]]()
+    low = max((x for x in promised.break_evens if x < spot), default=0.0)
+    high = min((x for x in promised.break_evens if x >= spot), default=float("inf"))
+    if promised.fit is not None:
+        smile = promised.fit.smile
+        laws.append(("the smile's density", smile, touch_bounds(smile, spot, low, high)))
+    flat = promised.lognormal
+    laws.append((f"lognormal at {promised.vol:.1%}", flat, flat.touch(low, high)))
+    laws.append((f"{past.count:,} past moves", past, past.touch(low, high)))
+    terms = promised.legs, promised.credit
+    return tuple(
+        Chance(
+            name, float(probability_of_profit(*terms, law)), touch,
+            float(expected_profit(*terms, law)),
+        )
+        for name, law, touch in laws
+    )  # fmt: skip
+
+
+def past_moves(closes: Floats, spot: float, sessions: int) -> Samples:
+    """What ``spot`` would have done over each stretch of so many ``sessions`` of the past.
+
+    Raises
+    ------
+    ValueError
+        If the history is shorter than that.
+    """
+    if len(closes) <= sessions:
+        raise ValueError(f"{len(closes)} closes hold no stretch of {sessions} sessions")
+    stretches = np.lib.stride_tricks.sliding_window_view(closes, sessions + 1)
+    return Samples(spot * stretches[:, 1:] / stretches[:, :1])
+
+
+def designs(
+    view: View,
+    strategy: ShortPremium,
+    symbol: str,
+    account: Account,
+    fills: FillModel,
+    surface: Surface | None = None,
+) -> Callable[..., Outlook]:
+    """The outlook as a function of the strategy's parameters, such as ``put_delta``.
+
+    Raises
+    ------
+    NoQuote
+        When called, if a leg cannot be sold.
+    """
+
+    @lru_cache(maxsize=256)
+    def design(**changes: Any) -> Outlook:
+        return outlook(view, replace(strategy, **changes), symbol, account, fills, surface)
+
+    return design
 
 
 def _credit(legs: Legs, view: View, fills: FillModel) -> Decimal:
