@@ -166,6 +166,16 @@ def test_the_spot_model_is_not_the_escrowed_one():
     assert spot_model - escrowed == pytest.approx(0.06, abs=0.02)
 
 
+def test_calls_exercised_on_eves_converge_along_the_chain():
+    """Off by a corner's place between nodes, they would be three times over the bound."""
+    chain = (C, 100.0, np.linspace(80, 120, 60), 1.0, 0.02, 0.25, 0.0)
+    dividends = [(0.25, 1.5), (0.5, 1.5), (0.75, 1.5)]
+
+    off = american(*chain, dividends).price - american(*chain, dividends, **FINE).price
+
+    assert np.sqrt(np.mean(np.square(off))) < 1e-4
+
+
 # --- when to exercise
 
 
@@ -316,6 +326,15 @@ def test_expiries_together_are_priced_as_alone():
 
     alone = [american(P, 100, 100, each, 0.04, 0.3, 0.0, QUARTERLY).price for each in years]
     assert_allclose(together, alone, atol=1e-3)
+
+
+def test_an_expiry_on_an_ex_date_does_not_lend_its_dividends_to_others():
+    years = np.array([0.35, 0.36])
+
+    together = american(P, 100, 100, years, 0.04, 0.3, 0.0, QUARTERLY).price
+
+    alone = [american(P, 100, 100, each, 0.04, 0.3, 0.0, QUARTERLY).price for each in years]
+    assert_allclose(together, alone, rtol=1e-12)
 
 
 def test_numbers_give_a_number():
@@ -487,9 +506,9 @@ def test_march_and_ex_date_do_as_their_plain_functions():
     outcomes = []
     for step_back, fall in ((march, ex_date), (march.plain, ex_date.plain)):
         values, exercise, spots, lane, edges = small_grid()
-        work, step = np.zeros(3 * nodes * lanes), np.zeros(7 * lanes)
-        clock, implicit = np.full(4 * lanes, 0.01), np.array([1.0, 0.5, 0.5, 0.5])
-        step_back(values, work, exercise, lane, edges, step, clock, implicit, lanes)
+        work, step = np.zeros(3 * nodes * lanes), np.zeros(5 * lanes)
+        clock = np.full(4 * lanes, 0.01)
+        step_back(values, work, exercise, lane, edges, step, clock, lanes)
         amounts, worthless = np.array([0.5, 2.0, 90.0]), np.full(lanes, 100.0)
         fall(values, work, exercise, spots, lane, edges, amounts, worthless, lanes)
         outcomes.append(np.concatenate([values, edges]))

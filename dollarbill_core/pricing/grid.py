@@ -35,7 +35,6 @@ from dollarbill_core.pricing.grid_batch import (
     cross_ex_date,
     formula_years,
     grid_near_expiry,
-    implicitness,
     is_banded,
     is_held,
     scheduled,
@@ -340,9 +339,9 @@ def _boundary(market: Market, schedule: Schedule, nodes: int, steps: int) -> Bou
     left = float(formula[0])
     for span in range(len(schedule.spans)):
         clock = step_lengths(schedule, span, formula, steps, 1)
-        for m, implicit in enumerate(implicitness(span, len(clock))):
-            advance(grid, schedule, clock[m : m + 1], np.array([implicit]))
-            left += float(clock[m, 0])
+        for step in clock:
+            advance(grid, schedule, step)
+            left += float(step[0])
             times.append(left)
             spots.append(np.nan if schedule.is_held else _smooth_contact(grid))
         left = float(schedule.spans[: span + 1].sum())

@@ -183,17 +183,10 @@ def step_lengths(
     return np.diff(np.square(roots), axis=0)
 
 
-def implicitness(span: int, count: int) -> Floats:
-    """Crank and Nicolson, but a fully implicit step after each ex-date, which damps corners."""
-    weights = np.full(count, 0.5)
-    weights[:1] = 0.5 if span == 0 else 1.0
-    return weights
-
-
-def advance(grid: Grid, schedule: Schedule, clock: Floats, implicit: Floats) -> None:
+def advance(grid: Grid, schedule: Schedule, clock: Floats) -> None:
     kernel = march_within_bands if schedule.is_banded else march
     arrays = (grid.values, grid.work, grid.exercise, grid.lane, grid.edges, grid.step, clock)
-    kernel(*(array.reshape(-1) for array in arrays), implicit, grid.spacing.size)
+    kernel(*(array.reshape(-1) for array in arrays), grid.spacing.size)
 
 
 def cross_ex_date(grid: Grid, schedule: Schedule, span: int) -> None:
@@ -211,6 +204,6 @@ def carry_back(grid: Grid, schedule: Schedule, steps: int, fold: int) -> None:
     formula = formula_years(schedule, grid.market.vol, grid.spacing)
     for span in range(len(schedule.spans)):
         clock = step_lengths(schedule, span, formula, steps, fold)
-        advance(grid, schedule, clock, implicitness(span, len(clock)))
+        advance(grid, schedule, clock)
         if span < len(schedule.amounts):
             cross_ex_date(grid, schedule, span)

@@ -18,9 +18,9 @@ LANE_ROWS = 10
 # Rows of the ends' values, each ``right (share stock - cash)``: cash and share of node 0, of
 # the last node.
 EDGE_ROWS = 4
-# Rows of one step: weights of the old values before, at and after a node, of the two sweeps,
-# and the values at which the sweeps begin.
-STEP_ROWS = 7
+# Rows of one step: weights before, at and after a node, the first and last of which are those
+# of the sweeps as well, and the values at which the sweeps begin.
+STEP_ROWS = 5
 
 
 @compiled
@@ -32,18 +32,17 @@ def march(
     edges: Floats,
     step: Floats,
     clock: Floats,
-    implicit: Floats,
     lanes: int,
 ) -> None:
-    """Carries the values back through one step for each entry of ``implicit``.
+    """Carries the values back through the steps of ``clock``, (steps, lanes), in years.
 
-    A step of ``clock[step * lanes + lane]`` years solves ``(1 - implicit dt L) new = (1 +
-    (1 - implicit) dt L) old`` with ``new >= exercise``. The matrix is the product of two
-    sweeps: towards node 0, then away from it, where the exercise value cuts in.
+    A step solves ``(1 - dt L / 2) new = (1 + dt L / 2) old`` with ``new >= exercise``. The
+    matrix is the product of two sweeps: towards node 0, then away from it, where the exercise
+    value cuts in.
     """
     last = values.size // lanes - 1
-    for m in range(implicit.size):
-        _prepare(exercise, lane, edges, step, clock[m * lanes :], implicit[m], lanes)
+    for m in range(clock.size // lanes):
+        _prepare(exercise, lane, edges, step, clock[m * lanes :], lanes)
         sweep_down(values, swept, step, last, lanes)
         sweep_up(values, swept, exercise, step, last, lanes)
 
@@ -55,7 +54,6 @@ def _prepare(
     edges: Floats,
     step: Floats,
     clock: Floats,
-    implicit: float,
     lanes: int,
 ) -> None:
     """The weights of one step, and the values at both ends after it."""
@@ -63,16 +61,13 @@ def _prepare(
     for w in range(lanes):
         dt = clock[w]
         before, at, after = lane[4 * lanes + w], lane[5 * lanes + w], lane[6 * lanes + w]
-        new = implicit * dt
-        old = dt - new
-        diagonal = 1.0 - new * at
-        root = math.sqrt(max(diagonal * diagonal - 4.0 * new * new * before * after, 0.0))
+        half = 0.5 * dt
+        diagonal = 1.0 - half * at
+        root = math.sqrt(max(diagonal * diagonal - 4.0 * half * half * before * after, 0.0))
         inverse = 2.0 / (diagonal + root)
-        step[w] = inverse * old * before
-        step[lanes + w] = inverse * (1.0 + old * at)
-        step[2 * lanes + w] = inverse * old * after
-        step[3 * lanes + w] = inverse * new * after
-        step[4 * lanes + w] = inverse * new * before
+        step[w] = inverse * half * before
+        step[lanes + w] = inverse * (1.0 + half * at)
+        step[2 * lanes + w] = inverse * half * after
         bond = exp(-lane[lanes + w] * dt)
         stock = exp(-lane[2 * lanes + w] * dt)
         edges[w] *= bond
@@ -81,10 +76,10 @@ def _prepare(
         edges[3 * lanes + w] *= stock
         _exercise_edge(edges, exercise[w], lane, w, 0, lanes)
         _exercise_edge(edges, exercise[far + w], lane, w, 1, lanes)
-        step[5 * lanes + w] = _edge(edges, lane, w, 0, lane[7 * lanes + w], lanes)
+        step[3 * lanes + w] = _edge(edges, lane, w, 0, lane[7 * lanes + w], lanes)
         end = _edge(edges, lane, w, 1, lane[8 * lanes + w], lanes)
         neighbour = _edge(edges, lane, w, 1, lane[9 * lanes + w], lanes)
-        step[6 * lanes + w] = end - step[4 * lanes + w] * neighbour
+        step[4 * lanes + w] = end - step[w] * neighbour
 
 
 @inlined
@@ -109,26 +104,26 @@ def _exercise_edge(
 @inlined
 def sweep_down(values: Floats, swept: Floats, step: Floats, last: int, lanes: int) -> None:
     weight_before, weight_at = step[:lanes], step[lanes : 2 * lanes]
-    weight_after, carried = step[2 * lanes : 3 * lanes], step[3 * lanes : 4 * lanes]
+    weight_after = step[2 * lanes : 3 * lanes]
     far = swept[last * lanes :]
     for w in range(lanes):
-        far[w] = step[6 * lanes + w]
+        far[w] = step[4 * lanes + w]
     for back in range(1, last):
         k = (last - back) * lanes
         before, at, after = values[k - lanes : k], values[k : k + lanes], values[k + lanes :]
         here, beyond = swept[k : k + lanes], swept[k + lanes :]
         for w in range(lanes):
             given = weight_before[w] * before[w] + weight_at[w] * at[w]
-            here[w] = given + weight_after[w] * after[w] + carried[w] * beyond[w]
+            here[w] = given + weight_after[w] * (after[w] + beyond[w])
 
 
 @inlined
 def sweep_up(
     values: Floats, swept: Floats, exercise: Floats, step: Floats, last: int, lanes: int
 ) -> None:
-    carried = step[4 * lanes : 5 * lanes]
+    carried = step[:lanes]
     for w in range(lanes):
-        values[w] = step[5 * lanes + w]
+        values[w] = step[3 * lanes + w]
     for node in range(1, last + 1):
         k = node * lanes
         before, at = values[k - lanes : k], values[k : k + lanes]
@@ -147,7 +142,6 @@ def march_within_bands(
     edges: Floats,
     step: Floats,
     clock: Floats,
-    implicit: Floats,
     lanes: int,
 ) -> None:
     """As `march`, where exercise pays between two boundaries and not at either end.
@@ -157,19 +151,17 @@ def march_within_bands(
     """
     last = values.size - 1
     pivots, excess = swept[values.size : 2 * values.size], swept[2 * values.size :]
-    for m in range(implicit.size):
-        _prepare(exercise, lane, edges, step, clock[m:], implicit[m], lanes)
-        dt = clock[m]
-        new = implicit[m] * dt
-        explicit = dt - new
-        before, at, after = -new * lane[4], 1.0 - new * lane[5], -new * lane[6]
+    for m in range(clock.size):
+        _prepare(exercise, lane, edges, step, clock[m:], lanes)
+        half = 0.5 * clock[m]
+        before, at, after = -half * lane[4], 1.0 - half * lane[5], -half * lane[6]
         far = _edge(edges, lane, 0, 1, lane[8], lanes)
         for node in range(1, last):
-            swept[node] = values[node] + explicit * (
+            swept[node] = values[node] + half * (
                 lane[4] * values[node - 1] + lane[5] * values[node] + lane[6] * values[node + 1]
             )
             excess[node] = exercise[node] - values[node]
-        values[0] = step[5]
+        values[0] = step[3]
         values[last] = far
         excess[0] = -1.0
         changed = 1
