@@ -137,7 +137,7 @@ def test_hardly_an_ordinary_option_is_left_to_be_solved_singly(monkeypatch):
 
     _, reason = explained(*random_quotes(100_000, 3))
 
-    assert np.mean(reason == Reason.BAD_INPUT) < 2e-4
+    assert np.mean(reason == Reason.BAD_INPUT) < 5e-5
 
 
 @pytest.mark.parametrize("kernel", [module._from_spot, module._from_forward])

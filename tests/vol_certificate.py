@@ -82,12 +82,13 @@ def share_of_tolerance(
 
 
 def _digits(row: tuple[float, ...]) -> int:
-    """Sixty behind the first digit of the quote, where a difference of the legs may begin."""
+    """Forty behind the first digit of the quote, where a difference of the legs may begin."""
     _, quote, spot, strike, years, rate, dividend_yield = row
-    if not quote > 0:
-        return 60
-    growth = (abs(rate) + abs(dividend_yield)) * years / math.log(10)
-    return 60 + int(max(math.log10(max(spot, strike)) - math.log10(quote), 0.0) + growth)
+    drift, growth = (rate - dividend_yield) * years, (abs(rate) + abs(dividend_yield)) * years
+    nearness = abs(math.log(spot) - math.log(strike) + drift)
+    of_quote = math.log10(max(spot, strike)) - math.log10(quote) if quote > 0 else 0.0
+    of_legs = -math.log10(nearness) if nearness > 1e-14 else math.inf
+    return 40 + int(max(min(of_quote, of_legs), 0.0) + growth / math.log(10))
 
 
 def _judged(option: Option, vol: float, reason: int) -> float:

@@ -140,7 +140,7 @@ def reduced(
     room = (bound - price) + bound_low
     v = value / lesser
     ulp = float_of(bits_of(price) & _EXPONENT) * 2.0**-52
-    error = 2.0 * _LEG_ERROR * larger  # of their difference
+    error = 2.0 * _LEG_ERROR * (larger if inside > 0.0 else lesser)
     # In the money it must be below an ulp or 1e-13 of the value; out of it, of k or the price.
     allowed = ulp if ulp > value * 1e-13 else value * 1e-13
     margin = allowed - error if inside > 0.0 else (k if k > v else v) - _NEAR
