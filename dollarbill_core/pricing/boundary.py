@@ -30,15 +30,15 @@ _Integers = NDArray[np.int64]
 
 NODES = 16  # times at which the boundary is solved
 COEFFICIENTS = NODES + 1  # of the Chebyshev series in the square root of time
-_POINTS = 16  # of the integral up to each node
+_POINTS = 12  # of the integral up to each node
 _GRID = NODES * _POINTS
 _ROUNDS = 6  # of the fixed point
-_GUESSES = 12  # Newton steps of the first guess
+_GUESSES = 8  # Newton steps of the first guess
 _DENSITY = 0.3989422804014327  # 1 / sqrt(2 pi)
 _OCTAVES = 3.0  # of time to expiry that share a boundary
 MOST_LEVELS = 40  # of vol, in one group
-_FEWEST_LEVELS = 4.0
-_LEVELS_PER_LOG = 4.6
+# Levels for a range of log vol of 0; more per unit of range, and of its square.
+_LEVELS = (4.0, 3.0, 0.35)
 _SMALL = 1e-290
 _LEAST_LOG = -660.0
 
@@ -285,8 +285,9 @@ def boundaries(
     low = np.minimum.reduceat(log_least[order], starts)
     high = np.maximum.reduceat(log_vol[order], starts)
     longest = np.maximum.reduceat(years[order], starts)
-    wanted = np.ceil(_FEWEST_LEVELS + _LEVELS_PER_LOG * (high - low))
-    count = np.where(high > low, np.minimum(wanted, MOST_LEVELS), 1.0)
+    span = high - low
+    wanted = np.ceil(_LEVELS[0] + span * (_LEVELS[1] + span * _LEVELS[2]))
+    count = np.where(span > 0.0, np.minimum(wanted, MOST_LEVELS), 1.0)
     first = np.cumsum(count) - count
     owner = np.repeat(np.arange(starts.size), count.astype(np.int64))
     number = np.arange(owner.size) - first[owner]
