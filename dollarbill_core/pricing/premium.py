@@ -67,11 +67,11 @@ def premium_kernel(
 ) -> None:
     """Premium of each put, its two derivatives by spot, and the boundary at its own time.
 
-    ``place`` is each put's log vol as the Chebyshev variable of its group; ``first`` to ``series``
-    are those of `Boundaries`; ``s`` is scratch space of `SCRATCH` numbers; the rest is written.
-    The boundary is interpolated over vol (barycentric), then over the root of time (Clenshaw).
-    Near the boundary the integrand of the second derivative has a peak of width ``gap``: the
-    peak of a boundary at rest is taken out, and its integral added in closed form.
+    ``place`` is each put's log vol as the Chebyshev variable of its group; ``first`` to
+    ``table`` are those of `Boundaries`; ``s`` is scratch space of `SCRATCH` numbers; the rest
+    is written. The boundary is interpolated over vol (barycentric), then over the root of time
+    (Clenshaw). Near the boundary the integrand of the second derivative has a peak of width
+    ``gap``: that of a boundary at rest is taken out, and its integral added in closed form.
     """
     for o in range(spot.size):
         t, r, q, v, x = years[o], rate[o], dividend_yield[o], vol[o], spot[o]
