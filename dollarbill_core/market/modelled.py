@@ -27,6 +27,7 @@ from dollarbill_core.market.listings import (
 )
 from dollarbill_core.market.shapes import INDEX_SHAPE, STOCK_SHAPE, Shape
 from dollarbill_core.market.volatility import SESSIONS_PER_YEAR, THIRTY_DAYS
+from dollarbill_core.pricing.american import price_and_delta
 from dollarbill_core.values.calendars import close_instant, expiry_instant, years_between
 from dollarbill_core.values.contracts import Option, Right
 from dollarbill_core.values.provenance import Quotes
@@ -187,7 +188,7 @@ def _priced(
     """Prices and deltas, calls first, (2 x strikes,); vols (strikes,), ``term`` of ``years``.
 
     ``black_scholes.price`` written out, because here two normal integrals serve calls, puts and
-    deltas at once; a test holds the two together.
+    deltas at once; a test holds the two together. A stock pays no dividend here.
     """
     rate = policy_rates(known.days[place]).flat
     paid, discount = np.exp(-known.dividend_yield * years), np.exp(-rate * years)
@@ -199,9 +200,13 @@ def _priced(
     above = deviation / 2 - moneyness / deviation
     held, exercised = ndtr(above), ndtr(above - deviation)
     calls = discount * (forward * held - strikes * exercised)
-    puts = calls - discount * (forward - strikes)
-    deltas = np.concatenate([paid * held, paid * (held - 1)])
-    return np.concatenate([calls, puts]), deltas, deviation / np.sqrt(years[term])
+    vols = deviation / np.sqrt(years[term])
+    if known.is_index:
+        puts, put_deltas = calls - discount * (forward - strikes), paid * (held - 1)
+    else:  # American; a call on a stock that pays nothing is worth what the European one is
+        terms = strikes, years[term], rate, vols
+        puts, put_deltas = price_and_delta(Right.PUT, known.closes[place], *terms)
+    return np.concatenate([calls, puts]), np.concatenate([paid * held, put_deltas]), vols
 
 
 @lru_cache(maxsize=4096)

@@ -68,7 +68,7 @@ _STOCK_SENTENCES = (
     "Stock prices include dividends and splits and start at 100: they are total returns, not "
     "prices at which anybody traded.",
     "The twenty stocks are known to have lasted until 2022; those that failed are missing.",
-    "Stock options are priced as European, with a milder smile and spreads that are assumed.",
+    "Stock options are American, with a milder smile and spreads that are assumed.",
 )
 
 
