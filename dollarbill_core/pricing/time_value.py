@@ -27,7 +27,7 @@ _EXPONENT = 0x7FF << 52
 _INVERSE_FACTORIAL = tuple(1.0 / math.factorial(n) for n in range(17))
 
 _LEG_ERROR = 2.0**-65  # of a leg, the most that `discounted` is off by
-_MOST_CARRY = 690.0  # rate times years: the exponential of more is left to `exact`
+_MOST_CARRY = 690.0  # rate times years
 _LARGEST = 1e290  # numbers beyond it, or below its inverse, are left to `exact`
 _NEAR = 1e-7  # at less distance and price than this, shares of a leg, the legs' error shows
 _HUNDRED_DIGITS = Context(prec=100, Emin=MIN_EMIN, Emax=MAX_EMAX, traps=[])
@@ -37,6 +37,7 @@ _HUNDRED_DIGITS = Context(prec=100, Emin=MIN_EMIN, Emax=MAX_EMAX, traps=[])
 def discounted(amount: float, rate: float, years: float) -> tuple[float, float]:
     """``amount exp(-rate years)`` as ``high + low``, off by at most 2.7e-20 of itself.
 
+    Infinite where ``rate years`` is beyond 690 either way, which is left to `exact`.
     With ``n`` the integer next to ``-rate years / log(2)``, ``a`` what remains, to 11 bits, and
     ``c`` the rest, it is ``2^n exp(a) exp(c)``. The Taylor series of ``24 exp(a)`` is exact to
     its fifth term, because ``a`` is short; what follows needs no more than a float64 has.
@@ -68,6 +69,7 @@ def discounted(amount: float, rate: float, years: float) -> tuple[float, float]:
     first = amount_cut * growth_cut
     second = amount_cut * growth_low + (amount - amount_cut) * (growth_cut + growth_low)
     power = float_of((bits_of(n + _ROUNDING) - _BIASED) << 52)
+    power = power if abs(rate * years) < _MOST_CARRY else math.inf
     total = first + second
     return total * power, (second - (total - first)) * power
 
@@ -146,7 +148,8 @@ def reduced(
     margin = allowed - error if inside > 0.0 else (k if k > v else v) - _NEAR
     doubt = abs(room) if abs(room) < abs(value) or inside == 0.0 else abs(value)
     settled = margin > 0.0 and (doubt > error or doubt == 0.0)
-    ordinary = lesser > 1.0 / _LARGEST and larger < _LARGEST and price < _LARGEST
+    least = lesser if lesser < price else price
+    ordinary = least > 1.0 / _LARGEST and larger < _LARGEST and price < _LARGEST
     v = v if settled and ordinary and (abs(v) > 1.0 / _LARGEST or value == 0.0) else math.inf
     return k, v, room / lesser, ulp / lesser
 
@@ -167,7 +170,7 @@ def exactly_discounted(amount: float, rate: float, years: float) -> Decimal:
 
 
 def exact_product(left: float, right: float) -> Decimal:
-    """``left right``, all digits of it."""
+    """``left right`` in 100 digits."""
     with localcontext(_HUNDRED_DIGITS):
         return Decimal(left) * Decimal(right)
 
