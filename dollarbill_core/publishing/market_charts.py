@@ -19,7 +19,7 @@ from dollarbill_core.publishing.charts import (
     dressed,
     full,
 )
-from dollarbill_core.publishing.pictures import Picture, Trace, labels, line
+from dollarbill_core.publishing.pictures import Picture, Trace, labels, line, segments
 from dollarbill_core.results.outlook import Outlook
 from dollarbill_core.values.contracts import Option
 
@@ -65,16 +65,15 @@ def smile_picture(promised: Outlook, *, days: float = 0.0, vol_shift: float = 0.
 
 
 def _quotes_seen(fit: Fit) -> Trace:
-    """Bid to ask, in vol, as bars about the middle of the two."""
-    low, high = 100 * fit.bid_vol, 100 * fit.ask_vol
-    middle = 100 * fit.mid_vol
-    bars = {
-        "type": "data", "symmetric": False, "array": high - middle, "arrayminus": middle - low,
-        "color": GREY, "thickness": 1, "width": 2,
-    }  # fmt: skip
-    dot = {"color": GREY, "size": 5, "symbol": "line-ew-open"}
-    more = {"mode": "markers", "marker": dot, "error_y": bars}
-    return line(fit.strike, middle, "bid to ask", full(GREY), **more)
+    """Bid to ask, in vol, as upright bars; one path, which is drawn faster than error bars."""
+    sides = zip((100 * fit.bid_vol).tolist(), (100 * fit.ask_vol).tolist(), strict=True)
+    return segments(
+        [(strike, strike) for strike in fit.strike.tolist()],
+        list(sides),
+        "bid to ask",
+        full(GREY),
+        hoverinfo="skip",
+    )
 
 
 def _strikes_on(fit: Fit, promised: Outlook) -> tuple[Trace, Trace]:

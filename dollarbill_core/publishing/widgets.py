@@ -193,9 +193,11 @@ class Explorer:
             except NoQuote as error:
                 note.value = f"<em>{escape(str(error))}</em>"
                 return
-            note.value = f"<code>{escape(as_parameters(values))}</code>"
+            legs = {name: value for name, value in values.items() if name not in MOVES}
+            note.value = f"<code>{escape(as_parameters(legs))}</code>"
             if change["owner"] is choice:
                 shown[:] = [go.FigureWidget(picture.figure())]
+                shown[0]._config = {"responsive": True}  # as wide as the cell it comes into
                 frame.children = tuple(shown)
             else:
                 moved(shown[0], picture)
