@@ -32,6 +32,7 @@ Plain = TypeVar("Plain", bound=Callable[..., Any])
 _HERE = Path(__file__).resolve().parent
 # What machine code may call by itself: the C library. All else would need numba beside it.
 _C_LIBRARY = set("memset memcpy memmove sqrt exp log log1p expm1 erf erfc pow".split())
+_FLOAT64 = np.dtype(np.float64)
 _DIGEST = hashlib.sha256().digest_size
 
 
@@ -148,9 +149,12 @@ def _c_types(kinds: tuple[Any, ...]) -> list[Any]:
 
 
 def _address_and_size(array: Floats) -> tuple[int, int]:
-    if array.dtype != np.float64 or array.ndim != 1 or not array.flags.c_contiguous:
+    if array.dtype != _FLOAT64 or array.ndim != 1 or not array.flags.c_contiguous:
         raise TypeError("a kernel takes one-dimensional contiguous float64 arrays only")
-    return array.__array_interface__["data"][0], array.size
+    try:  # a fifth of the time of the general way, which a kernel of thirty arrays feels
+        return ctypes.addressof(ctypes.c_char.from_buffer(array)), array.size
+    except (TypeError, ValueError):  # read-only, or empty
+        return array.ctypes.data, array.size
 
 
 # --- the cache: one object file a kernel, in a folder that names what it was made from
