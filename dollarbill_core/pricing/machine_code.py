@@ -152,7 +152,7 @@ def _address_and_size(array: Floats) -> tuple[int, int]:
     if array.dtype != _FLOAT64 or array.ndim != 1 or not array.flags.c_contiguous:
         raise TypeError("a kernel takes one-dimensional contiguous float64 arrays only")
     try:  # a fifth of the time of the general way, which a kernel of thirty arrays feels
-        return ctypes.addressof(ctypes.c_char.from_buffer(array)), array.size
+        return ctypes.addressof(ctypes.c_char.from_buffer(array.data)), array.size
     except (TypeError, ValueError):  # read-only, or empty
         return array.ctypes.data, array.size
 
