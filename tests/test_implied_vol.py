@@ -304,6 +304,21 @@ def test_nan_where_the_price_does_not_determine_the_vol():
     assert found[1] == pytest.approx(0.2, abs=1e-12)
 
 
+def test_threshold_of_undetermined_is_sharp():
+    """Vols within 2e-4 of the one at which a rounding of the price moves it by 1e-6."""
+    vol = 0.2
+    for bit in range(1, 40):
+        _, reason = explained(C, price(C, 100, 60, 0.25, 0.0, vol), 100, 60, 0.25, 0.0)
+        vol *= 1 + 0.5**bit * (-1 if reason == Reason.FOUND else 1)
+    vols = vol * np.linspace(0.9998, 1.0002, 400)
+    terms = 1.0, price(C, 100, 60, 0.25, 0.0, vols), 100.0, 60.0, 0.25, 0.0, 0.0
+
+    quotes = tuple(np.ascontiguousarray(np.broadcast_to(term, 400)) for term in terms)
+
+    assert shares_of_tolerance(quotes).max() <= 1.0
+    assert set(explained(*quotes).reason) == {Reason.FOUND, Reason.UNDETERMINED}
+
+
 def test_no_input_raises_or_warns():
     """Every combination of odd numbers; pytest turns any warning into an error."""
     odd = [0.0, 1e-300, 1.0, 1e300, math.inf, -1.0, math.nan]

@@ -60,6 +60,9 @@ def test_step_is_of_sixth_order(k, s):
 
     assert left_after(0.02) < 1 / 40 * left_after(0.04)
     assert left_after(FARTHEST_STEP) < 1e-13
+    start = s * (1 + FARTHEST_STEP)
+    density = math.exp(-0.5 * (0.5 * s - k / s) ** 2) / math.sqrt(2 * math.pi)
+    assert step(k, start, v, w)[1] == pytest.approx(density * start, rel=1e-10)
 
 
 def test_search_and_step_agree():
