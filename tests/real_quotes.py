@@ -48,3 +48,33 @@ def spx_chain(day: date) -> Chain:
         vol=rows["iv"].to_numpy(float),
         delta=rows["delta"].to_numpy(float),
     )
+
+
+def spy_days() -> list[date]:
+    """The trading days of 2021 on which SPY options are known."""
+    table = real_table("spy_2021", "options.csv")
+    return [date.fromisoformat(day) for day in sorted(set(table["quotedate"]))]
+
+
+def spy_chain(day: date) -> Chain:
+    """SPY on a day of 2021: the twenty most traded contracts; American.
+
+    ``vol`` and ``delta`` are the vendor's.
+    """
+    table = real_table("spy_2021", "options.csv")
+    rows = table[table["quotedate"] == day.isoformat()]
+    return Chain(
+        symbol="SPY",
+        as_of=close_instant(day),
+        spot=float(rows["underlying_last"].iloc[0]),
+        quotes=Quotes.QUOTED,
+        roots=("SPY",),
+        root=np.zeros(len(rows), np.int8),
+        expiry=rows["expiration"].to_numpy(dtype="datetime64[D]"),
+        right=np.where(rows["type"] == "call", 1, -1).astype(np.int8),
+        strike=rows["strike"].to_numpy(float),
+        bid=rows["bid"].to_numpy(float),
+        ask=rows["ask"].to_numpy(float),
+        vol=rows["impliedvol"].to_numpy(float),
+        delta=rows["delta"].to_numpy(float),
+    )

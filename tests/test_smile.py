@@ -185,7 +185,7 @@ def test_parts_add_up():
     ],
 )
 def test_refuses_what_is_no_smile(parameters):
-    with pytest.raises(ValueError, match="no smile has|must be positive"):
+    with pytest.raises(ValueError, match=r"no smile has|must be positive"):
         Svi(*parameters)
 
 

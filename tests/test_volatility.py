@@ -10,14 +10,19 @@ from hypothesis import strategies as st
 
 from dollarbill_core.market.carry import Rates
 from dollarbill_core.market.chains import Chain, NoQuote
+from dollarbill_core.market.strikes import strike_on_surface
+from dollarbill_core.market.surface import Surface, surface_of
 from dollarbill_core.market.volatility import (
+    NINETY_DAYS,
     THIRTY_DAYS,
     at_the_money_vol,
     iv_percentile,
     iv_rank,
+    measures,
     parity_forward,
     realised_vol,
     strip_variance,
+    term_slope,
     vix,
 )
 from dollarbill_core.pricing import black_scholes
@@ -281,7 +286,103 @@ def test_with_all_expiries_short_the_last_two_are_extended():
     assert vix(chain, Rates()) == pytest.approx(vix(alone, Rates()))
 
 
+# From a fitted surface.
+
+
+THREE = (NEAR, FAR, date(2018, 8, 17))
+
+
+def surface_with(vol_of, expiries=THREE) -> Surface:
+    return surface_of(made_chain(vol_of, expiries), Rates())
+
+
+def test_a_flat_surface_has_a_level_and_nothing_else():
+    found = measures(surface_with(lambda strike, years: 0.2))
+
+    assert found.at_the_money == pytest.approx(0.2, abs=1e-4)
+    assert found.skew == pytest.approx(0, abs=5e-4)
+    assert found.slope == pytest.approx(0, abs=5e-3)
+    assert term_slope(surface_with(lambda strike, years: 0.2)) == pytest.approx(0, abs=1e-4)
+
+
+def test_a_line_of_vols_has_its_slope_and_the_skew_between_its_deltas():
+    surface = surface_with(lambda strike, years: 0.2 - 0.1 * math.log(strike / 100))
+
+    found = measures(surface)
+
+    put, call = (
+        strike_on_surface(surface.smile(THIRTY_DAYS), 100.0, right, 0.25)
+        for right in (Right.PUT, Right.CALL)
+    )
+    assert found.slope == pytest.approx(-0.1, abs=0.01)
+    assert found.skew == pytest.approx(put.vol - call.vol)
+    assert found.skew == pytest.approx(0.1 * math.log(call.strike / put.strike), abs=1e-3)
+
+
+def test_a_smaller_delta_has_more_skew():
+    surface = surface_with(lambda strike, years: 0.2 - 0.1 * math.log(strike / 100))
+
+    assert measures(surface, delta=0.1).skew > 1.5 * measures(surface).skew
+
+
+def test_the_term_slope_is_the_far_vol_less_the_near_one():
+    """Total variance is linear between 24, 38 and 108 days, so vol is nearly so."""
+
+    def vol(strike, years):
+        return 0.15 + 0.2 * years
+
+    surface = surface_with(vol)
+    near, middle, far = ((vol(0, t) ** 2 * t, t) for t in map(years_to, THREE))
+    shares = [
+        (t - start[1]) / (end[1] - start[1])
+        for t, start, end in ((THIRTY_DAYS, near, middle), (NINETY_DAYS, middle, far))
+    ]
+
+    vols = [
+        math.sqrt((start[0] + share * (end[0] - start[0])) / t)
+        for t, share, start, end in (
+            (THIRTY_DAYS, shares[0], near, middle),
+            (NINETY_DAYS, shares[1], middle, far),
+        )
+    ]
+    assert term_slope(surface) == pytest.approx(vols[1] - vols[0], abs=2e-4)
+    assert term_slope(surface_with(lambda strike, years: 0.3 - 0.2 * years)) < -0.02
+
+
+def test_terms_that_the_surface_does_not_reach_are_unknown():
+    near_only = surface_with(lambda strike, years: 0.2, (NEAR,))
+
+    assert math.isfinite(measures(near_only).skew)
+    lacking = measures(near_only, NINETY_DAYS)
+    assert math.isnan(lacking.at_the_money) and math.isnan(lacking.skew)
+    assert math.isnan(term_slope(near_only))
+
+
+def test_both_ways_to_the_vol_at_the_money_agree():
+    chain = made_chain(lambda strike, years: 0.2 - 0.1 * math.log(strike / 100))
+
+    fitted = measures(surface_of(chain, Rates())).at_the_money
+
+    assert fitted == pytest.approx(at_the_money_vol(chain, Rates()), abs=2e-4)
+
+
 # Real quotes: SPX, first week of 2011.
+
+
+@pytest.mark.parametrize("number", range(3, 8))
+def test_real_measures(number):
+    """A calm week: level 15 %, a put 3.7 points above the call, 2.4 points more at 90 days."""
+    chain = spx_chain(date(2011, 1, number))
+    surface = surface_of(chain, Rates(0.002))
+
+    found = measures(surface)
+
+    plain = at_the_money_vol(chain, Rates(0.002))
+    assert found.at_the_money == pytest.approx(plain, abs=0.0015)
+    assert found.skew == pytest.approx(0.037, abs=0.002)
+    assert found.slope == pytest.approx(-0.62, abs=0.04)
+    assert term_slope(surface) == pytest.approx(0.024, abs=0.002)
+
 
 OFFICIAL_VIX = {3: 17.61, 4: 17.38, 5: 17.02, 6: 17.40, 7: 17.14}
 

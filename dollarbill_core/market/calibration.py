@@ -11,7 +11,6 @@ Source: Gatheral and Jacquier (2014), sections 3 and 5; the starts after De Marc
 "Quasi-explicit calibration of Gatheral's SVI model" (Zeliade, 2009).
 """
 
-from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -27,15 +26,19 @@ FEWEST_QUOTES = 3  # level, lean and bend; what they leave open stays as at the 
 _PULL = 0.3  # cost of standing at the bid or the ask, against the square of what lies outside
 _NARROWEST = 1e-3  # of the variance: no half-spread counts as narrower
 _LEAST_VARIANCE = 0.1  # of that at the money: the lowest point of a smile
-_MARGIN = 0.02  # of density aimed at, so that none is negative between the points looked at
+_MARGINS = (0.02, 0.04, 0.08)  # of g aimed at, so that none is negative between the points
+_ABOVE = 1.0005  # times the variance of the expiry before is aimed at, for the same reason
 _LEAST_DENSITY = 1e-3  # of g, accepted
+_MENDINGS = 12
+_FAR_OUT = 4.0  # widths from the centre: there a hyperbola is nearly its wings
 _REFINEMENTS = 4  # of a lowest gap between two smiles
 _PRIOR = 0.01  # decides where quotes do not
 _ROUNDS = (3.0, 30.0, 300.0)  # cost of arbitrage: of g short by 1, of variance by a tenth
 _STEPS = 400  # in each round
-_STARTS = 4  # followed through the first round; the best of them goes on
-_GRID = 0.5 * np.sinh(np.linspace(-5.6, 5.6, 72))  # deviations at which arbitrage costs
+_STARTS = 4  # followed to their end, and one more from the expiry before
+_GRID = 0.5 * np.sinh(np.linspace(-5.6, 5.6, 100))  # deviations at which arbitrage costs
 _FAR = 2.0  # deviations from the forward at which a quote counts half
+_WIDE = 0.3 * np.sinh(np.linspace(-7.2, 7.2, 50))  # widths of the expiry before: 200 either way
 _DENSE = 0.05 * np.sinh(np.linspace(-9.0, 9.0, 401))  # deviations, or widths: 200 either way
 _CENTRES = np.array([0.0, 0.3, -0.3, 1.0, -1.0])  # of starts, in deviations; likely ones first
 _WIDTHS = np.array([0.8, 0.3, 2.0, 0.1])
@@ -86,11 +89,30 @@ def fitted(bands: Bands, before: Svi | None = None, ceilings: Bands | None = Non
     if len(bands.k) < FEWEST_QUOTES:
         raise ValueError(f"a smile needs {FEWEST_QUOTES} quotes, got {len(bands.k)}")
     task = _task(bands, before, ceilings)
-    tries = [hyperbola.descended(task, start, _STEPS) for start in _starts(task)]
-    free = min(tries, key=lambda found: found[1])[0]
-    for cost in _ROUNDS[1:]:
-        free, _ = hyperbola.descended(task._replace(cost=cost), free, _STEPS)
-    return _mended(_svi(hyperbola.natural(task, free)), before)
+    starts = [*_starts(task), *([_scaled(task, before)] if before else [])]
+    free = min((_led(task, start) for start in starts), key=lambda found: found[1])[0]
+    for margin in _MARGINS[1:]:
+        if is_sound(_svi(hyperbola.natural(task, free))):
+            break
+        stricter = task._replace(cost=_ROUNDS[-1], margin=margin)
+        free, _ = hyperbola.descended(stricter, free, _STEPS)
+    found = _svi(hyperbola.natural(task, free))
+    if is_sound(found, before):
+        return found
+    return min(_mended(found, before), key=lambda svi: _cost(task, svi))
+
+
+def _led(task: Task, start: Floats) -> tuple[Floats, float]:
+    """Free parameters reached from a start, arbitrage costing ever more, and their cost."""
+    free, cost = start, np.inf
+    for dearer in _ROUNDS:
+        free, cost = hyperbola.descended(task._replace(cost=dearer), free, _STEPS)
+    return free, cost
+
+
+def _cost(task: Task, svi: Svi) -> float:
+    """What the quotes miss."""
+    return hyperbola.descended(task, hyperbola.free(task, _natural(svi)), 0)[1]
 
 
 def _task(bands: Bands, before: Svi | None, ceilings: Bands | None) -> Task:
@@ -98,6 +120,8 @@ def _task(bands: Bands, before: Svi | None, ceilings: Bands | None) -> Task:
     theta = float(np.interp(0.0, bands.k, middle))
     above = ceilings if ceilings is not None else Bands(*np.empty((3, 0)))
     grid = np.sqrt(theta) * _GRID
+    if before:
+        grid = np.concatenate([grid, before.centre + before.width * _WIDE])
     return Task(
         k=np.concatenate([bands.k, above.k]),
         middle=np.concatenate([middle, above.high - above.half]),
@@ -105,14 +129,14 @@ def _task(bands: Bands, before: Svi | None, ceilings: Bands | None) -> Task:
         one_sided=np.concatenate([(bands.low <= 0).astype(float), np.ones(len(above.k))]),
         weight=np.concatenate([_weights(bands), _weights(above)]),
         grid=grid,
-        floor=before.total_variance(grid) if before else np.zeros_like(grid),
+        floor=_ABOVE * before.total_variance(grid) if before else np.zeros_like(grid),
         theta=theta,
         left=before.wings[0] if before else 0.0,
         right=before.wings[1] if before else 0.0,
         steepest=STEEPEST,
         least=_LEAST_VARIANCE,
         pull=_PULL,
-        margin=_MARGIN,
+        margin=_MARGINS[0],
         cost=_ROUNDS[0],
         prior=_PRIOR,
     )
@@ -151,6 +175,12 @@ def _starts(task: Task) -> list[Floats]:
     ]
 
 
+def _scaled(task: Task, before: Svi) -> Floats:
+    """Free parameters of the expiry before, its variance raised to that of the quotes."""
+    ratio = task.theta / float(before.total_variance(0.0))
+    return hyperbola.free(task, _natural(before) * np.array([ratio, ratio, ratio, 1.0, 1.0]))
+
+
 def _natural_of_linear(linear: Floats, centre: float, width: float) -> Floats:
     """V, R, L, centre and width of ``level + lean y + mean sqrt(y^2 + width^2)``."""
     level, lean, mean = linear
@@ -172,24 +202,35 @@ def _natural(svi: Svi) -> Floats:
     return np.array([svi.least, right, left, svi.centre, svi.width])
 
 
-def _mended(svi: Svi, before: Svi | None) -> Svi:
-    """The same hyperbola where it allows no arbitrage, else one near it that does not.
+def _mended(svi: Svi, before: Svi | None) -> list[Svi]:
+    """Hyperbolas near one that allows arbitrage, which do not.
 
-    Raised where it lies below the expiry before; where its density is negative, raised and
-    stretched, which thickens it. What resists is drawn towards a smile that is known to be
-    sound: the expiry before, or a flat one.
+    One is raised where it lies below the expiry before, a wing steepened if that is far out,
+    and where its density is negative raised and stretched, which thickens it. One is drawn
+    towards a smile that is known to be sound: the expiry before, or a flat one.
     """
-    mended = svi
-    for attempt in range(8):
-        lacking = _lacking(mended, before)
-        mended = replace(mended, level=mended.level + 1.001 * lacking)
+    safe = before or _flat(svi)
+    stretched = _stretched(svi, before)
+    return [*([stretched] if stretched else []), _towards(safe, svi, before)]
+
+
+def _stretched(svi: Svi, before: Svi | None) -> Svi | None:
+    natural = _natural(svi)
+    for attempt in range(_MENDINGS):
+        mended = _svi(natural)
         if is_sound(mended, before):
             return mended
-        more = 0.001 * 2**attempt
-        natural = _natural(mended) * (1 + more * np.array([1, 0, 0, 1, 1]))
-        natural[0] += more * float(mended.total_variance(0.0))
-        mended = _svi(natural)
-    return _towards(before or _flat(svi), svi, before)
+        gap, k = _least_gap(mended, before) if before else (0.0, 0.0)
+        out = abs(k - mended.centre)
+        if gap >= 0:
+            more = 0.001 * 2**attempt
+            natural *= 1 + more * np.array([1, 0, 0, 1, 1])
+            natural[0] += more * float(mended.total_variance(0.0))
+        elif out > _FAR_OUT * mended.width:
+            natural[1 if k > mended.centre else 2] -= 1.01 * gap / out
+        else:
+            natural[0] -= 1.001 * gap
+    return None
 
 
 def _flat(svi: Svi) -> Svi:
@@ -215,13 +256,8 @@ def dense_grid(*smiles: Svi) -> Floats:
     return np.unique(np.concatenate(points))
 
 
-def _lacking(svi: Svi, before: Svi | None) -> float:
-    """The most total variance by which it lies below the expiry before."""
-    return max(-_least_gap(svi, before), 0.0) if before else 0.0
-
-
-def _least_gap(svi: Svi, before: Svi) -> float:
-    """The least by which total variance exceeds that of the expiry before.
+def _least_gap(svi: Svi, before: Svi) -> tuple[float, float]:
+    """The least by which total variance exceeds that of the expiry before, and where.
 
     Its lowest points on the grid are refined by Newton's method on the gap's slope.
     """
@@ -234,8 +270,9 @@ def _least_gap(svi: Svi, before: Svi) -> float:
         bent = this.curvature - that.curvature
         step = (this.slope - that.slope) / np.where(bent > 0, bent, np.inf)
         k = np.clip(k - step, grid[inner - 1], grid[inner + 1])
-    refined = svi.total_variance(k) - before.total_variance(k)
-    return float(min(gap.min(), refined.min(initial=np.inf)))
+    looked_at = np.concatenate([grid, k])
+    gap = np.concatenate([gap, svi.total_variance(k) - before.total_variance(k)])
+    return float(gap.min()), float(looked_at[gap.argmin()])
 
 
 def is_sound(svi: Svi, before: Svi | None = None) -> bool:
@@ -250,4 +287,4 @@ def is_sound(svi: Svi, before: Svi | None = None) -> bool:
         return is_dense and max(left, right) < STEEPEST_WING
     least_left, least_right = before.wings
     rises = left >= least_left and right >= least_right
-    return rises and _least_gap(svi, before) >= 0
+    return rises and _least_gap(svi, before)[0] >= 0

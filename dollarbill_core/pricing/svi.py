@@ -24,6 +24,7 @@ from dollarbill_core.pricing.machine_code import Floats, compiled, inlined
 
 _GIVE_UP = 1e10  # damping at which no step helps any more
 _LONGEST = 2.0  # of a step in one free parameter
+_WIDEST = 2.2  # logarithm of the width in deviations: wider, a hyperbola is a parabola
 _STARVED = 1e-9  # added to the diagonal: a parameter that nothing tells of stays where it is
 
 
@@ -118,7 +119,7 @@ def _to_natural(x: Floats, terms: Floats, values: Floats) -> None:
     values[7] = (steepest - left) * share * (1.0 - share)
     values[3] = deviation * x[3]
     values[8] = deviation
-    width = deviation * exp(min(max(x[4], -5.0), 4.0))
+    width = deviation * exp(min(max(x[4], -5.0), _WIDEST))
     values[4] = width
     values[9] = width
 
@@ -178,7 +179,7 @@ def _cost_and_equations(
     square: Floats,
     pull: Floats,
 ) -> float:
-    """Half the sum of squared residuals; J'J, its lower half, in ``square``, J'r in ``pull``."""
+    """Half the sum of squares; J'J, its lower half, in ``square``, and J'r in ``pull``."""
     _to_natural(x, terms, values)
     lowest, right, left, centre, width = values[0], values[1], values[2], values[3], values[4]
     inside, margin, dear, prior = terms[5], terms[6], terms[7], terms[8]
