@@ -134,6 +134,21 @@ PRICED = """
 """
 
 
+PRICED_BY_THREADS = """
+    from threading import Barrier, Thread
+    import numpy as np
+    from dollarbill_core.pricing import black_scholes
+    ready, told = Barrier(6), []
+    def work():
+        ready.wait()
+        told.append(float(black_scholes.price(1, 100.0, 100.0, 1.0, 0.0, 0.2)))
+    threads = [Thread(target=work) for _ in range(6)]
+    [thread.start() for thread in threads]
+    [thread.join() for thread in threads]
+    print(len(told), *sorted(set(f"{price:.6f}" for price in told)))
+"""
+
+
 SPOILED = """
 _sound = erfcx
 @inlined
@@ -155,6 +170,11 @@ class TestTheCache:
         assert second == "7.965567 linked"
         assert third.endswith("compiled") and not third.startswith("7.965567")
         assert fourth == third.replace("compiled", "linked")
+
+    def test_is_filled_once_by_threads_that_call_at_the_same_time(self, tmp_path):
+        copied_chapter(tmp_path)
+
+        assert ran(tmp_path, PRICED_BY_THREADS) == "6 7.965567"
 
     def test_mends_a_damaged_file(self, tmp_path):
         chapter = copied_chapter(tmp_path)

@@ -5,7 +5,7 @@ it is given. The first call on a machine has numba compile it and stores the obj
 later process links that file, which takes milliseconds where importing numba takes most of a
 second. The folder of the object files is named by a hash of every source file in this chapter,
 of the compiler's version and of the processor, so an edit anywhere is followed, in a callee as
-well. Kernels hold no lock: calls from several threads run at once.
+well. Kernels hold no lock: once linked, calls from several threads run at once.
 
 A kernel may not allocate, raise or print, and calls only functions marked `inlined`, by their
 bare names. ``kernel.plain`` is the function itself, for the interpreter: a slow twin.
@@ -19,6 +19,7 @@ import tempfile
 from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
+from threading import RLock
 from types import FunctionType
 from typing import Any, TypeVar
 
@@ -34,6 +35,7 @@ _HERE = Path(__file__).resolve().parent
 _C_LIBRARY = set("memset memcpy memmove sqrt exp log log1p expm1 erf erfc pow".split())
 _FLOAT64 = np.dtype(np.float64)
 _DIGEST = hashlib.sha256().digest_size
+_LINKING = RLock()  # numba fails where two threads import it, or compile, at once
 
 
 class UnfitKernel(TypeError):
@@ -80,10 +82,12 @@ class Kernel:
         return str(_library(self).get_asm_str())
 
     def _linked(self) -> Callable[..., int]:
-        address = _address(self.symbol, _stored_or_compiled(self))
-        passed = [ctypes.c_void_p, ctypes.c_void_p, *_c_types(self._kinds)]
-        self._entry = ctypes.CFUNCTYPE(ctypes.c_int32, *passed)(address)
-        return self._entry
+        with _LINKING:
+            if self._entry is None:
+                address = _address(self.symbol, _stored_or_compiled(self))
+                passed = [ctypes.c_void_p, ctypes.c_void_p, *_c_types(self._kinds)]
+                self._entry = ctypes.CFUNCTYPE(ctypes.c_int32, *passed)(address)
+            return self._entry
 
 
 def compiled(plain: Callable[..., None]) -> Kernel:
