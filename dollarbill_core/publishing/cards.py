@@ -164,7 +164,10 @@ def outlook_card(promised: Outlook, label: str) -> Card:
         Figure("credit", "Credit", f"${promised.credit:,.2f}", "at the quotes, before fees"),
         Figure("break-evens", "Breaks even at", levels, f"{away} from {promised.spot:,.2f}"),
         Figure(
-            "chance", "Chance of a profit at expiry", f"{chance:.0%}", "risk-neutral, lognormal"
+            "chance",
+            "Chance of a profit at expiry",
+            f"{chance:.0%}",
+            f"risk-neutral, {promised.law_name}",
         ),
         Figure("worst-loss", "Worst loss", str(promised.worst_loss)),
         Figure(

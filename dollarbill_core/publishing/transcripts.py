@@ -72,7 +72,8 @@ def outlook_told(promised: Outlook) -> str:
             *(group.why for group in required.groups),
             f"initial {required.initial:,.2f}, deposit {required.deposit:,.2f}",
             f"credit {promised.credit:,.2f}, worst loss {promised.worst_loss}",
-            f"breaks even at {levels}, chance of a profit {promised.probability_of_profit:.4f}",
+            f"breaks even at {levels}",
+            f"chance of a profit {promised.probability_of_profit:.4f} ({promised.law_name})",
         ]
     )
 

@@ -90,7 +90,17 @@ class Outlook:
 
     @property
     def probability_of_profit(self) -> float:
-        return float(probability_of_profit(self.legs, self.credit, self.lognormal))
+        """Under ``law``."""
+        return float(probability_of_profit(self.legs, self.credit, self.law))
+
+    @property
+    def law(self) -> Law:
+        """Of the price at expiry: the fitted smile's own, or lognormal where none is fitted."""
+        return self.fit.smile if self.fit is not None else self.lognormal
+
+    @property
+    def law_name(self) -> str:
+        return "the smile's density" if self.fit is not None else "lognormal"
 
     @property
     def lognormal(self) -> Lognormal:
@@ -259,7 +269,7 @@ def chances(promised: Outlook, past: Samples) -> tuple[Chance, ...]:
     high = min((x for x in promised.break_evens if x >= spot), default=float("inf"))
     if promised.fit is not None:
         smile = promised.fit.smile
-        laws.append(("the smile's density", smile, touch_bounds(smile, spot, low, high)))
+        laws.append((promised.law_name, smile, touch_bounds(smile, spot, low, high)))
     flat = promised.lognormal
     laws.append((f"lognormal at {promised.vol:.1%}", flat, flat.touch(low, high)))
     laws.append((f"{past.count:,} past moves", past, past.touch(low, high)))
