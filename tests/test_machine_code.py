@@ -176,6 +176,17 @@ class TestTheCache:
 
         assert ran(tmp_path, PRICED_BY_THREADS) == "6 7.965567"
 
+    def test_an_edit_after_the_import_is_left_to_the_next_process(self, tmp_path):
+        chapter = copied_chapter(tmp_path)
+        edited = f"open({str(chapter / 'kernels.py')!r}, 'a').write({SPOILED!r})"
+        imported = "    import sys\n    from dollarbill_core.pricing import black_scholes\n"
+
+        first = ran(tmp_path, f"{imported}    {edited}\n{PRICED}")
+        second = ran(tmp_path, PRICED)
+
+        assert first == "7.965567 compiled"
+        assert second.endswith("compiled") and not second.startswith("7.965567")
+
     def test_mends_a_damaged_file(self, tmp_path):
         chapter = copied_chapter(tmp_path)
         ran(tmp_path, PRICED)

@@ -185,13 +185,22 @@ def _folders() -> list[Path]:
 
 def _key() -> str:
     """A hash of all that the machine code depends on."""
-    told = hashlib.sha256()
-    for source in sorted(_HERE.glob("*.py")):
-        told.update(source.name.encode() + b"\0" + source.read_bytes() + b"\0")
+    told = _SOURCES.copy()
     features = llvm.get_host_cpu_features().flatten()
     for part in (metadata.version("numba"), llvm.get_host_cpu_name(), features):
         told.update(part.encode() + b"\0")
-    return told.hexdigest()[:16]
+    return str(told.hexdigest())[:16]
+
+
+def _hash_of_sources() -> Any:
+    """Taken as this module is imported: an edit after that is not what this process runs."""
+    told = hashlib.sha256()
+    for source in sorted(_HERE.glob("*.py")):
+        told.update(source.name.encode() + b"\0" + source.read_bytes() + b"\0")
+    return told
+
+
+_SOURCES = _hash_of_sources()
 
 
 def _unharmed(file: Path) -> bytes:
