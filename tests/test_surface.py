@@ -3,6 +3,7 @@
 import math
 from dataclasses import replace
 from datetime import date
+from decimal import Decimal
 from itertools import pairwise
 
 import numpy as np
@@ -14,8 +15,9 @@ from dollarbill_core.market.chains import NoQuote
 from dollarbill_core.market.forwards import Source
 from dollarbill_core.market.shapes import INDEX_SHAPE, STOCK_SHAPE
 from dollarbill_core.market.surface import Surface, surface_of
+from dollarbill_core.pricing.chances import expected_profit, probability_of_profit
 from dollarbill_core.sources.sample import sample_chains
-from dollarbill_core.values.contracts import Right
+from dollarbill_core.values.contracts import Leg, Option, Right
 from tests.real_quotes import spx_chain, spy_chain, spy_days
 from tests.smile_builder import (
     FAR,
@@ -292,6 +294,24 @@ def test_american_etf_quotes_make_surfaces():
     assert fitted >= 15
     assert abs(np.median(np.concatenate(gaps))) < 0.005
     assert len(np.concatenate(inside)) > 100
+
+
+def test_a_smile_is_a_law_under_which_options_earn_what_they_cost():
+    """The expected payoff of a strangle, discounted, is its price on the smile."""
+    smile = SURFACE.smile(TERMS[0])
+    legs = [
+        Leg(Option("SPXW", NEAR, Decimal(strike), right), -1)
+        for strike, right in ((2500, Right.PUT), (2750, Right.CALL))
+    ]
+    price = smile.price(Right.PUT, 2500) + smile.price(Right.CALL, 2750)
+
+    credit = 100 * price / smile.discount
+
+    assert expected_profit(legs, credit, smile) == pytest.approx(0, abs=1e-6)
+    chance = probability_of_profit(legs, credit, smile)
+    gained = float(credit) / 100
+    within = smile.cdf(2750 + gained) - smile.cdf(2500 - gained)
+    assert chance == pytest.approx(within) and 0.6 < chance < 0.95
 
 
 def test_prices_of_any_date_keep_parity():
