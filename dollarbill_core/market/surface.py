@@ -4,8 +4,8 @@ Each settlement has its forward and discount from put-call parity and a smile wi
 fitted to its bids and asks, which are first made European. Between two settlements total
 variance at one forward moneyness ``k = log(strike / forward)`` is linear in time; before the
 first it falls to nothing in proportion, so vol is flat in time; after the last it grows alike
-at every ``k``, so that vol at the money is flat. None of that lets variance fall with time. That no density
-is negative between two dates is not proved; tests look, and have not found one.
+at every ``k``, so that vol at the money is flat. None of that lets variance fall with time.
+That no density is negative between two dates is not proved; tests look, and found none.
 
 Source: Gatheral and Jacquier, "Arbitrage-free SVI volatility surfaces", Quantitative Finance 14
 (2014), lemma 2.1.
