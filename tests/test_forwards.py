@@ -59,7 +59,7 @@ def test_noise_leaves_the_discount_to_the_rates():
 
 def test_a_slope_that_is_no_rate_is_not_believed():
     """Prices of a year's discount with a week to go: a rate of 158 % a year."""
-    line = parity_line(pairs_on_a_line(), 7 / 365, FLAT)
+    line = parity_line(pairs_on_a_line(half=0.01), 7 / 365, FLAT)
 
     assert line.discount_from is Source.RATES
 

@@ -191,7 +191,7 @@ class Surface:
         return _Place(
             low,
             high,
-            np.where(before | after, 0.0, 1 - share),
+            np.where(before, 0.0, 1 - share),
             share,
             np.where(after, added, 0.0),
         )
