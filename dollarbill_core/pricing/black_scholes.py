@@ -313,8 +313,9 @@ def _evaluated(
 def _column(values: Floats, shape: tuple[int, ...], length: int) -> Floats:
     """Flat and of full size, not copied if it is so already; a number: ``length`` times."""
     if values.size == 1:
-        return np.full(length, values.reshape(()))
-    return np.ascontiguousarray(np.broadcast_to(values, shape)).reshape(-1)
+        return np.full(length, values.item())
+    full = values if values.shape == shape else np.broadcast_to(values, shape)
+    return np.ascontiguousarray(full).reshape(-1)
 
 
 def _forward_price_kernel(*arrays: Floats) -> None:
