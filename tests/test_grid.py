@@ -287,7 +287,8 @@ def test_dividends_are_taken_in_any_order():
 
 
 @pytest.mark.parametrize(
-    "dividends", [[(0.5, -1.0)], [(0.5, NAN)], [(INF, 1.0)], [(0.5, 1.0, 2.0)], [(0.5,)]]
+    "dividends",
+    [[(0.5, -1.0)], [(0.5, NAN)], [(INF, 1.0)], [(0.5, 1.0, 2.0)], [(0.5,)], (0.5, 1.0)],
 )
 def test_dividends_without_meaning_are_refused(dividends):
     with pytest.raises(ValueError, match="dividends"):

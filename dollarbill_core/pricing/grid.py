@@ -204,13 +204,14 @@ def _market(*values: ArrayLike) -> Market:
 
 def _dates(dividends: Dividends) -> Floats:
     """The dividends as an array (dividends, 2), soonest first, those from now on only."""
-    pairs = [tuple(pair) for pair in dividends]
-    is_meant = all(
-        len(pair) == 2 and np.isfinite(pair).all() and pair[1] >= 0 for pair in pairs
-    )
-    if not is_meant:
+    try:
+        dates = np.array([tuple(pair) for pair in dividends], dtype=np.float64)
+    except (TypeError, ValueError):
+        dates = np.full((1, 2), np.nan)
+    dates = dates if dates.size else np.empty((0, 2))
+    is_meant = dates.ndim == 2 and dates.shape[1] == 2 and np.isfinite(dates).all()
+    if not is_meant or (dates[:, 1] < 0).any():
         raise ValueError(f"dividends are (years, dollars), dollars >= 0, got {dividends}")
-    dates = np.array(pairs, dtype=np.float64).reshape(-1, 2)
     paid: Floats = dates[(dates[:, 0] > 0) & (dates[:, 1] > 0)]
     return paid[np.argsort(paid[:, 0], kind="stable")]
 
