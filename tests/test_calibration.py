@@ -27,8 +27,10 @@ def noisy_bands(draw) -> Bands:
     """Quotes in any disorder: total variances that jump about, bands of any width."""
     count = draw(st.integers(3, 25))
     root = math.sqrt(draw(st.floats(1e-3, 0.3)))
-    moves = draw(st.lists(st.floats(-5, 5), min_size=count, max_size=count, unique=True))
-    k = root * np.sort(moves)
+    # Listed strikes lie a thousandth of a dollar apart at least: never next to each other.
+    places = st.integers(-5_000_000, 5_000_000)
+    moves = draw(st.lists(places, min_size=count, max_size=count, unique=True))
+    k = root * np.sort(moves) / 1_000_000
     steps = draw(st.lists(st.floats(-1.2, 1.2), min_size=count, max_size=count))
     middle = root**2 * np.exp(steps) * (1 + np.abs(k) / root * draw(st.floats(0, 0.5)))
     half = draw(st.floats(0.001, 0.4))

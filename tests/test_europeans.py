@@ -154,12 +154,12 @@ def test_the_reason_why_nothing_can_be_fitted(chain, reason):
         quotes_of(chain)
 
 
-def test_modelled_stock_chains_are_european():
+def test_modelled_stock_chains_are_american_as_quoted_ones_are():
     chain = replace(STOCK, quotes=Quotes.MODELLED)
     (term,) = terms_of(chain)
 
-    assert isinstance(term, Term) and term.is_european
-    assert (quotes_of(chain).early == 0).all()
+    assert isinstance(term, Term) and not term.is_european
+    assert quotes_of(chain).early.tolist() == quotes_of(STOCK).early.tolist()
 
 
 def test_far_expiries_too():

@@ -19,7 +19,6 @@ from dollarbill_core.market.forwards import (
     parity_line,
     terms_of,
 )
-from dollarbill_core.values.provenance import Quotes
 from tests.real_quotes import real_table, spx_chain
 from tests.smile_builder import FAR, MIDDLE, NEAR, RATE, forward_to, quoted_chain, years_to
 
@@ -139,15 +138,11 @@ def test_terms_are_ordered_by_instant_and_told_apart_by_root():
 
 
 @pytest.mark.parametrize(
-    ("root", "quotes", "european"),
-    [
-        pytest.param("SPXW", Quotes.QUOTED, True, id="an index"),
-        pytest.param("SPY", Quotes.QUOTED, False, id="an ETF"),
-        pytest.param("SPY", Quotes.MODELLED, True, id="modelled chains are priced so"),
-    ],
+    ("root", "european"),
+    [pytest.param("SPXW", True, id="an index"), pytest.param("SPY", False, id="an ETF")],
 )
-def test_what_counts_as_european(root, quotes, european):
-    chain = quoted_chain(root=root, quotes=quotes)
+def test_what_counts_as_european(root, european):
+    chain = quoted_chain(root=root)
 
     assert {term.is_european for term in terms_of(chain)} == {european}
 

@@ -27,7 +27,6 @@ from dollarbill_core.market.carry import Rates
 from dollarbill_core.market.chains import Chain, Floats, NoQuote
 from dollarbill_core.values.calendars import expiry_instant, years_between
 from dollarbill_core.values.contracts import Option, Right
-from dollarbill_core.values.provenance import Quotes
 
 _NEAR = 3.0  # standard deviations of the price, from the strike where call and put agree
 _FEWEST = 5  # pairs to tell a discount from; a forward needs one
@@ -58,8 +57,7 @@ class Term:
     root, expiry, instant
         OCC root, the date that its symbols carry, and when the settlement price is struck.
     is_european
-        Whether its options are priced as if they could be exercised at the end alone: those on
-        an index, and all that are modelled.
+        Whether its options can be exercised at the end alone: those on an index.
     """
 
     years: float
@@ -86,8 +84,7 @@ def terms_of(chain: Chain) -> tuple[Term, ...]:
             option = Option(root, expiry, Decimal(1), Right.CALL)
             instant = expiry_instant(option)
             years = years_between(chain.as_of, instant)
-            is_european = option.is_european or chain.quotes is Quotes.MODELLED
-            terms.append(Term(years, root, expiry, instant, is_european))
+            terms.append(Term(years, root, expiry, instant, option.is_european))
     return tuple(sorted(terms))
 
 
