@@ -204,3 +204,12 @@ class TestTheCache:
         assert ran(tmp_path, PRICED, XDG_CACHE_HOME=kept) == "7.965567 compiled"
         assert ran(tmp_path, PRICED, XDG_CACHE_HOME=kept) == "7.965567 linked"
         assert list(Path(kept).rglob("*.o"))
+
+    def test_never_goes_to_a_folder_that_depends_on_where_one_stands(self, tmp_path):
+        chapter = copied_chapter(tmp_path)
+        (chapter / "__pycache__").write_text("a file, so that no folder can be made here")
+
+        told = ran(tmp_path, PRICED, XDG_CACHE_HOME="relative", HOME="home")
+
+        assert told == "7.965567 compiled"
+        assert not (tmp_path / "relative").exists() and not (tmp_path / "home").exists()

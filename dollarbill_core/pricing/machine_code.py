@@ -178,9 +178,10 @@ def _stored_or_compiled(kernel: Kernel) -> bytes:
 
 def _folders() -> list[Path]:
     """Beside the bytecode or, where that can't be written, in the user's cache folder."""
-    kept = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+    told = os.environ.get("XDG_CACHE_HOME", ""), os.path.expanduser("~/.cache")
+    kept = [Path(folder) / "dollarbill" for folder in told if os.path.isabs(folder)]
     name = f"kernels-{_key()}"
-    return [_HERE / "__pycache__" / name, Path(kept) / "dollarbill" / name]
+    return [folder / name for folder in (_HERE / "__pycache__", *kept[:1])]
 
 
 def _key() -> str:
