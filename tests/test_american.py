@@ -117,6 +117,19 @@ def test_a_chain_priced_at_once_agrees_with_its_options_one_by_one() -> None:
     assert np.abs(found.ravel() - alone).max() <= 1e-5
 
 
+def test_a_vol_that_must_be_a_mistake_leaves_the_rest_of_its_chain_alone() -> None:
+    strikes, vols = np.linspace(70, 130, 61), np.linspace(0.15, 0.45, 61)
+    alone = american.price(-1, 100, strikes, 0.5, 0.05, vols)
+
+    with_mistakes = american.price(
+        -1, 100, np.append(strikes, [100, 100]), 0.5, 0.05, np.append(vols, [1e-5, 900])
+    )
+
+    np.testing.assert_allclose(with_mistakes[:61], alone, rtol=0, atol=1e-6)
+    # Hardly any vol: never above exercise; endless vol: next to the strike.
+    np.testing.assert_allclose(with_mistakes[61:], [0.0, 100.0], rtol=0, atol=1e-3)
+
+
 def test_prices_do_not_jump_as_vol_years_or_strike_move() -> None:
     vol = np.exp(np.linspace(np.log(0.05), np.log(2.0), 2001))
     years = np.exp(np.linspace(np.log(1 / 365), np.log(3.0), 2001))

@@ -36,6 +36,7 @@ _ROUNDS = 6  # of the fixed point
 _GUESSES = 12  # Newton steps of the first guess
 _DENSITY = 0.3989422804014327  # 1 / sqrt(2 pi)
 _OCTAVES = 3.0  # of time to expiry that share a boundary
+_VOL_OCTAVES, _FIRST_OCTAVE = 8.0, -5.5  # of vol that share it: from 2.2 % to 566 %
 MOST_LEVELS = 40  # of vol, in one group
 # Levels for a range of log vol of 0; more per unit of range, and of its square.
 _LEVELS = (4.0, 3.0, 0.35)
@@ -245,11 +246,11 @@ def boundary_kernel(
 class Boundaries(NamedTuple):
     """Boundaries of puts at Chebyshev nodes of log vol, several nodes a group of options.
 
-    Options of one rate and dividend yield, and of like time to expiry, form a group. Of each
-    option: ``stretch`` and ``shift`` make its log vol the Chebyshev variable of its group's
-    range, ``first`` and ``levels`` tell its nodes, ``reach`` the root of its group's longest
-    time. Of each node: its ``level`` (the Chebyshev variable), its ``share`` (the barycentric
-    weight) and `COEFFICIENTS` of ``series``.
+    Options of one rate and dividend yield, and of like time to expiry and vol, form a group.
+    Of each option: ``stretch`` and ``shift`` make its log vol the Chebyshev variable of its
+    group's range, ``first`` and ``levels`` tell its nodes, ``reach`` the root of its group's
+    longest time. Of each node: its ``level`` (the Chebyshev variable), its ``share`` (the
+    barycentric weight) and `COEFFICIENTS` of ``series``.
     """
 
     stretch: Floats
@@ -279,7 +280,8 @@ def boundaries(
     With ``least_vol``, prices can be had from there to ``vol``, of each option.
     """
     octave = np.floor(np.log2(years) / _OCTAVES)
-    group, starts, order = _groups(rate, dividend_yield, octave)
+    vol_octave = np.floor((np.log2(vol) - _FIRST_OCTAVE) / _VOL_OCTAVES)
+    group, starts, order = _groups(rate, dividend_yield, octave, vol_octave)
     log_vol = np.log(vol)
     log_least = log_vol if least_vol is None else np.log(least_vol)
     low = np.minimum.reduceat(log_least[order], starts)
