@@ -431,3 +431,16 @@ def test_between_two_boundaries_exercise_brings_all_and_outside_less() -> None:
     assert 0 < lower < upper < 100
     assert trees[1:3] == pytest.approx(100 - spots[1:3], abs=1e-6)
     assert np.all(trees[[0, 3]] > 100 - spots[[0, 3]] + 1e-3)
+
+
+def test_what_is_exercised_before_a_dividend_moves_with_the_spot_alone():
+    spots = np.linspace(60.0, 100.0, 401)
+
+    found = american.greeks(-1, spots, 100.0, 0.5, 0.05, 0.3, 0.0, [(0.3, 1.0)])
+
+    exercised = found.price <= 100.0 - spots
+    assert exercised.sum() > 50
+    assert (found.delta[exercised] == -1).all()
+    for other in (found.gamma, found.vega, found.theta, found.rho):
+        assert (other[exercised] == 0).all()
+        assert (other[~exercised] != 0).all()

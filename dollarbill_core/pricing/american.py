@@ -115,10 +115,6 @@ def price(
     Options of one rate, one dividend yield and like years share their exercise boundaries, so
     a chain costs little more than its premiums: hand it over in one call.
 
-    References
-    ----------
-    Andersen, Lake and Offengenden (2016); QuantLib's test suite has Haug's table (1998, p. 24).
-
     Examples
     --------
     Exercise of a put that is deep in the money brings 100 - 50 now; to wait costs interest.
@@ -290,10 +286,11 @@ def implied_vol(
     Returns
     -------
     Floats
-        The broadcast shape of the input. NaN where no vol from 0.5 % to 500 % explains the
-        price: at or below what exercise brings, where any low vol gives the same, and above
-        the most the option can be worth. NaN as well where one rounding of the dollars that
-        enter moves the vol by more than ``implied_vol.UNDETERMINED``.
+        The broadcast shape of the input. NaN where no vol explains the price: at or below what
+        exercise brings, where any low vol gives the same, above the most the option can be
+        worth and, if it may be exercised early, outside 0.5 % to 500 %. NaN as well where one
+        rounding of the dollars that enter moves the vol by more than
+        ``implied_vol.UNDETERMINED``.
 
     Examples
     --------
@@ -385,7 +382,10 @@ def _differences(market: Market, values: grid.Values, dividends: Dividends) -> F
         / (2.0 * step)
         for name, step in (("vol", _STEP_OF_VOL * market.vol), ("rate", _STEP_OF_RATE))
     )
-    return np.stack([values.price, values.delta, values.gamma, vega, values.theta, rho])
+    found = np.stack([values.price, values.delta, values.gamma, vega, values.theta, rho])
+    gone = (values.price <= market.exercised()) & (values.price > 0)
+    found[1, gone], found[2:, gone] = market.right[gone], 0.0
+    return found
 
 
 def _on_grid(market: Market, name: str, step: Floats | float, dividends: Dividends) -> Floats:
