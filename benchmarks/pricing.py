@@ -241,9 +241,7 @@ def vol_error(m: Market, prices: Floats, found: Floats) -> str:
     price, so it is off by that price's rounding alone.
     """
     worst, failed = 0.0, 0
-    for i, row in enumerate(
-        zip(*(column.tolist() for column in m.first(SAMPLE)), strict=True)
-    ):
+    for i, row in enumerate(zip(*(column.tolist() for column in m.first(SAMPLE)), strict=True)):
         truth = exact(row)
         vol = mp.mpf(row[5]) + (mp.mpf(float(prices[i])) - truth["price"]) / truth["vega"]
         if np.isfinite(found[i]):
