@@ -47,7 +47,7 @@ class Market(NamedTuple):
 
 
 def drawn(kind: str, count: int, rng: np.random.Generator) -> Market:
-    """``chain``: what is listed, within 2.5 sd of the forward; ``wide``: up to 8 sd and 500 %."""
+    """``chain``: as listed, within 2.5 sd of the forward; ``wide``: up to 8 sd and 500 %."""
     longest, lowest, highest, sds = (1.0, 0.08, 0.8, 2.5)
     if kind == "wide":
         longest, lowest, highest, sds = (3.0, 0.01, 5.0, 8.0)
