@@ -310,3 +310,12 @@ def test_several_instants_ask_for_rate_and_yield():
 def test_one_instant_is_exact_whatever_the_carry():
     assert worst_loss(CONDOR, 250, rate=0.1, dividend_yield=0.1) == worst_loss(CONDOR, 250)
     assert not worst_loss(CONDOR, 250).is_bound
+
+
+def test_a_leg_in_parts_is_bounded_as_the_whole():
+    whole = [call(-2, "100"), call(2, "100", LATER)]
+    parts = [call(-2, "100"), call(1, "100", LATER), call(1, "100", LATER)]
+
+    worst = [worst_loss(legs, -800, rate=0.04, dividend_yield=0.01) for legs in (whole, parts)]
+
+    assert [str(each) for each in worst] == 2 * ["BOUND: $800.00 at 100"]

@@ -1,6 +1,7 @@
 """The most any set of legs can lose: exact at one settlement instant, a BOUND over several."""
 
 import math
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -146,7 +147,7 @@ def _floor(
         european = settled([x for x in lasting if _option(x).is_european])
         years = years_between(first, instant)
         parts.append(_earlier(european.convex_floor, years, rate, dividend_yield))
-    american = [x for _, lasting in later for x in lasting if not _option(x).is_european]
+    american = _netted(x for _, held in later for x in held if not _option(x).is_european)
     if american:
         years = years_between(first, later[-1][0])
         dearest = Decimal(math.exp(max(-rate * years, 0.0)))
@@ -154,6 +155,14 @@ def _floor(
         parts.append(_american_floor(american, dearest, share))
     lines = tuple(line for part in parts for line in part.lines)
     return Polyline(lines, sum((part.dollars for part in parts), NOTHING))
+
+
+def _netted(legs: Iterable[Leg]) -> list[Leg]:
+    """One leg for each option, however many there were of it."""
+    quantities: Counter[Option] = Counter()
+    for leg in legs:
+        quantities[_option(leg)] += leg.quantity
+    return [Leg(option, quantity) for option, quantity in quantities.items() if quantity]
 
 
 def _earlier(at_end: Polyline, years: float, rate: float, dividend_yield: float) -> Polyline:
