@@ -13,7 +13,6 @@ from dollarbill_core.market.carry import Rates
 from dollarbill_core.market.chains import Chain
 from dollarbill_core.market.forwards import carried_forward, terms_of
 from dollarbill_core.values.contracts import Right
-from dollarbill_core.values.provenance import Quotes
 from tests.market_builder import chain_on
 from tests.real_quotes import spx_chain
 from tests.smile_builder import FAR, MIDDLE, NEAR, RATE, YIELD, quoted_chain
@@ -111,7 +110,7 @@ def test_an_early_option_dearer_than_a_later_one():
 
 def test_european_options_are_compared_by_their_forwards():
     """A later put deep in the money may be worth less, at the same strike."""
-    chain = replace(chain_on("AAA", CHAIN.as_of.date(), 100.0), quotes=Quotes.MODELLED)
+    chain = replace(chain_on("AAA", CHAIN.as_of.date(), 100.0), symbol="XSP", roots=("XSP",))
     high_rate = {
         term: carried_forward(chain.spot, term.years, Rates(0.03)) for term in terms_of(chain)
     }
