@@ -190,3 +190,17 @@ def test_a_slider_that_cannot_be_is_refused(wrong, why):
 def test_sliders_need_different_names(sliders):
     with pytest.raises(ValueError, match="different names"):
         design_explorer(DESIGN, sliders)
+
+
+def test_a_table_leaves_out_what_cannot_be_sold_and_says_why():
+    def design(put_delta=0.16):
+        if put_delta < 0.1:
+            raise NoQuote("nobody bids")
+        return DESIGN(put_delta=put_delta)
+
+    by_delta, *_ = design_explorer(design, [DELTA, DAYS, VOL]).tables
+
+    told = EXPLORER.tables[0]
+    assert by_delta.columns == ("", *told.columns[2:])
+    assert by_delta.rows == tuple((name, *cells) for name, _, *cells in told.rows)
+    assert by_delta.title == "The structure by put delta (0.05: nobody bids)"

@@ -151,17 +151,27 @@ class Explorer:
         return Table(title, columns, rows)
 
     def _designs(self, slider: Slider) -> Table:
-        """What is promised at three values, where the slider changes the legs."""
-        values = slider.three
-        found = [self.outlook({**self.start, slider.name: value}) for value in values]
+        """What is promised at three values, where the slider changes the legs.
+
+        A value at which nothing can be sold has no column; the title says why.
+        """
+        found, missing = list[Outlook](), list[str]()
+        columns = [""]
+        for value in slider.three:
+            try:
+                found.append(self.outlook({**self.start, slider.name: value}))
+            except NoQuote as error:
+                missing.append(f"{slider.told(value)}: {error}")
+            else:
+                columns.append(f"{slider.title} {slider.told(value)}")
         rows = (
             ("credit, $", *(f"{each.credit:,.2f}" for each in found)),
             ("breaks even at", *(_levels(each.break_evens) for each in found)),
             ("chance of a profit", *(f"{each.probability_of_profit:.0%}" for each in found)),
             ("margin, $", *(f"{each.required.initial:,.0f}" for each in found)),
         )
-        columns = ("", *(f"{slider.title} {slider.told(value)}" for value in values))
-        return Table(f"The structure by {slider.title}", columns, rows)
+        reasons = f" ({'; '.join(missing)})" if missing else ""
+        return Table(f"The structure by {slider.title}{reasons}", tuple(columns), rows)
 
     def __repr__(self) -> str:
         return "\n\n".join(map(str, self.tables))
