@@ -251,3 +251,23 @@ def test_a_calendar_has_a_chance_at_its_first_expiry():
 
     ((low, high),) = stretches
     assert probability_within(stretches, law) == pytest.approx((high - low) / 100, abs=2e-3)
+
+
+def test_a_price_that_stands_still_ends_at_its_own_level():
+    law = Lognormal(100.0, 0.0, 0.03, 0.20)
+
+    assert law.cdf([99.9, 100.0, 100.1]).tolist() == [0.0, 1.0, 1.0]
+    assert probability_of_profit([call(1, "95")], -500, law) == 0.0
+
+
+@pytest.mark.parametrize("vol", [math.nan, np.array([0.1, 0.2])])
+def test_a_touch_asks_for_numbers(vol):
+    with pytest.raises(ValueError, match="numbers"):
+        Lognormal(100.0, 0.25, 0.03, vol).touch(90.0)
+
+
+def test_bounds_of_a_touch_that_has_happened_are_certain():
+    law = Lognormal(100.0, 0.25, 0.03, 0.20)
+
+    assert str(touch_bounds(law, 100.0, high=100.0)) == "between 100.0% and 100.0% (BOUND)"
+    assert str(touch_bounds(law, 100.0, low=100.0)) == "between 100.0% and 100.0% (BOUND)"

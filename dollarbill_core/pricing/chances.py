@@ -74,7 +74,9 @@ class Lognormal:
     def cdf(self, levels: ArrayLike) -> Floats:
         """Probability of a price at or below ``levels``: ``N(-d2)``; broadcasts."""
         terms = self.spot, self.years, self.rate, self.vol, self.dividend_yield
-        return 1.0 - black_scholes.probability_above(np.maximum(levels, 0.0), *terms)
+        below = 1.0 - black_scholes.probability_above(np.maximum(levels, 0.0), *terms)
+        ends_there = (self._deviation == 0) & (np.asarray(levels) == self.mean)
+        return np.where(ends_there, 1.0, below)[()]
 
     def shortfall(self, levels: ArrayLike) -> Floats:
         """Expected dollars below ``levels``: the undiscounted put; broadcasts."""
@@ -120,8 +122,11 @@ class Lognormal:
         """
         if not low < high:
             raise ValueError(f"the lower barrier must lie below the upper, got {low}, {high}")
-        spot, stdev = float(np.asarray(self.spot)), float(self._deviation)
-        drift = float(self._carry) - 0.5 * stdev * stdev
+        terms = np.asarray(self.spot), np.asarray(self._deviation), np.asarray(self._carry)
+        if not all(each.ndim == 0 and np.isfinite(each) for each in terms):
+            raise ValueError("a touch needs terms that are finite numbers, not arrays")
+        spot, stdev, carry = map(float, terms)
+        drift = carry - 0.5 * stdev * stdev
         a = math.log(low / spot) if low > 0 else -math.inf
         b = math.log(high / spot)
         if a >= 0 or b <= 0:
@@ -288,12 +293,12 @@ def touch_bounds(law: Law, spot: float, low: float = 0.0, high: float = math.inf
     if low > 0:
         nearer = max(low, low * mean / spot)
         cuts = nearer + mean * _STEPS
-        least += float(law.cdf(low))
+        least += float(law.cdf(low)) if low < spot else 1.0
         most += _share_paid(law.shortfall(cuts), cuts - nearer, is_apart=low < spot)
     if high < math.inf:
         nearer = min(high, high * mean / spot)
         cuts = nearer - nearer * _STEPS
-        least += 1.0 - float(law.cdf(np.nextafter(high, 0.0)))
+        least += 1.0 - float(law.cdf(np.nextafter(high, 0.0))) if high > spot else 1.0
         calls = law.shortfall(cuts) + mean - cuts
         most += _share_paid(calls, nearer - cuts, is_apart=high > spot)
     return Bounds(min(least, 1.0), min(most, 1.0))
