@@ -230,3 +230,10 @@ def test_what_lies_far_from_every_strike_is_found_all_the_same():
         (123.45,), rel=1e-12
     )
     assert break_evens_at([call(1, "10")], 1, NOVEMBER, 0.2, 0.0) == ()
+
+
+def test_no_legs_gain_their_credit_at_any_price():
+    at = datetime(2026, 11, 2, 16, tzinfo=ZoneInfo("America/New_York"))
+
+    assert break_evens_at([], 5, at, 0.20, 0.04) == ()
+    assert gains_at([], 5, at, 0.20, 0.04) == ((-np.inf, np.inf),)

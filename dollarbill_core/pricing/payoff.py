@@ -186,7 +186,7 @@ def _searched(
     inner = np.geomspace(min(strikes) / reach, max(strikes) * reach, _GRID)
     here, there = profit(np.array([inner[-1], 2 * inner[-1]]))
     slope = float(there - here) / inner[-1]  # far out all that is left is a straight line
-    is_level = abs(slope) < 1e-9 * sum(abs(_dollars_per_point(leg)) for leg in legs)
+    is_level = abs(slope) <= 1e-9 * sum(abs(_dollars_per_point(leg)) for leg in legs)
     beyond = 0.0 if is_level else 2 * abs(float(here) / slope)
     return np.unique([0.0, *strikes, *inner, 2 * inner[-1] + beyond])
 
