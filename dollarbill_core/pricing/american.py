@@ -13,7 +13,6 @@ per share, the spot falls by each on its day, and every option is solved on `gri
 Source: Andersen, Lake and Offengenden, High-Performance American Option Pricing (2016).
 """
 
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -30,7 +29,7 @@ from dollarbill_core.pricing.american_cases import (
     prices,
 )
 from dollarbill_core.pricing.american_vol import american_vols
-from dollarbill_core.pricing.black_scholes import DAYS_PER_YEAR, POINTS_PER_UNIT_OF_VOL
+from dollarbill_core.pricing.black_scholes import FirstGreeks as Greeks
 from dollarbill_core.pricing.boundary import boundaries
 from dollarbill_core.pricing.grid import Dividends
 from dollarbill_core.pricing.machine_code import Floats
@@ -39,33 +38,6 @@ from dollarbill_core.pricing.premium import Premium, Puts, as_puts, premiums
 _BUMP_OF_VOL, _BUMP_OF_RATE = 1e-3, 1e-4  # a part of the vol; of the rate, itself
 _STEP_OF_VOL, _STEP_OF_RATE = 1e-2, 1e-3  # the same on the grid
 _STEP = 1e-6  # where nothing is left to chance
-
-
-@dataclass(frozen=True, slots=True)
-class Greeks:
-    """Price of one share's American option and its derivatives, shaped as the input.
-
-    ``delta`` and ``gamma`` per dollar of spot, ``vega`` per 1.0 of vol, ``theta`` per year of
-    calendar time that passes, ``rho`` per 1.0 of rate. An option that is better exercised moves
-    with the spot alone: its delta is 1 or -1 and the rest is 0.
-    """
-
-    price: Floats
-    delta: Floats
-    gamma: Floats
-    vega: Floats
-    theta: Floats
-    rho: Floats
-
-    @property
-    def theta_per_day(self) -> Floats:
-        """Dollars per share gained as one calendar day passes: theta / 365."""
-        return self.theta / DAYS_PER_YEAR
-
-    @property
-    def vega_per_point(self) -> Floats:
-        """Dollars per share for one point (0.01) more of vol: vega / 100."""
-        return self.vega / POINTS_PER_UNIT_OF_VOL
 
 
 class ExerciseRegion(NamedTuple):
@@ -147,9 +119,10 @@ def greeks(
 ) -> Greeks:
     """Price, delta, gamma, vega, theta and rho of one share's American option.
 
-    Parameters as for `price`. Delta and gamma are derivatives of the formula; theta is what the
-    Black-Scholes equation leaves, ``rate price - (rate - dividend_yield) spot delta - vol^2
-    spot^2 gamma / 2``; vega and rho are differences of the premium over small steps. On the
+    Parameters as for `price`. An option that is better exercised moves with the spot alone: its
+    delta is 1 or -1 and the rest is 0. Delta and gamma are derivatives of the formula; theta is
+    what the Black-Scholes equation leaves, ``rate price - (rate - dividend_yield) spot delta -
+    vol^2 spot^2 gamma / 2``; vega and rho are differences of the premium over small steps. On the
     grid vega and rho are differences of the price over steps of 1 % of the vol and 0.001.
 
     Examples

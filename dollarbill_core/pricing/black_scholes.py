@@ -49,13 +49,11 @@ _CHUNK = 1 << 16  # options at a time: what a core's own cache holds
 
 
 @dataclass(frozen=True, slots=True)
-class Greeks:
+class FirstGreeks:
     """Price of one share's option and its derivatives, each shaped as the broadcast input.
 
     ``delta`` and ``gamma`` per dollar of spot, ``vega`` per 1.0 of vol, ``theta`` per year of
-    calendar time that passes, ``rho`` per 1.0 of rate. Of the second order: ``vanna`` is the
-    change of delta per 1.0 of vol, ``volga`` that of vega per 1.0 of vol, ``charm`` that of
-    delta per year of calendar time that passes.
+    calendar time that passes, ``rho`` per 1.0 of rate.
     """
 
     price: Floats
@@ -64,9 +62,6 @@ class Greeks:
     vega: Floats
     theta: Floats
     rho: Floats
-    vanna: Floats
-    volga: Floats
-    charm: Floats
 
     @property
     def theta_per_day(self) -> Floats:
@@ -77,6 +72,19 @@ class Greeks:
     def vega_per_point(self) -> Floats:
         """Dollars per share for one point (0.01) more of vol: vega / 100."""
         return self.vega / POINTS_PER_UNIT_OF_VOL
+
+
+@dataclass(frozen=True, slots=True)
+class Greeks(FirstGreeks):
+    """The same and three of the second order, for attribution.
+
+    ``vanna`` is the change of delta per 1.0 of vol, ``volga`` that of vega per 1.0 of vol,
+    ``charm`` that of delta per year of calendar time that passes.
+    """
+
+    vanna: Floats
+    volga: Floats
+    charm: Floats
 
 
 def price(

@@ -11,15 +11,12 @@ import math
 from dollarbill_core.pricing.kernels import exp, log
 from dollarbill_core.pricing.machine_code import Floats, compiled, inlined
 
-# Rows of what is fixed for a lane: right, rate, dividend yield, spacing, weights of the node
-# before, of the node itself and of the node after, and the stock at both ends, the far one's
-# neighbour last.
-LANE_ROWS = 10
-# Rows of the ends' values, each ``right (share stock - cash)``: cash and share of node 0, of
-# the last node.
-EDGE_ROWS = 4
-# Rows of one step: weights before, at and after a node, the first and last of which are those
-# of the sweeps as well, and the values at which the sweeps begin.
+# Ten rows hold what is fixed for a lane: right, rate, dividend yield, spacing, weights of the
+# node before, of the node itself and of the node after, and the stock at both ends, the far
+# one's neighbour last. Four hold the ends' values, each ``right (share stock - cash)``: cash
+# and share of node 0, of the last node. Rows of one step: weights before, at and after a node,
+# the first and last of which are those of the sweeps as well, and the values at which the
+# sweeps begin.
 STEP_ROWS = 5
 
 

@@ -20,7 +20,6 @@ from dollarbill_core.values.orders import Reason
 BLACK, ORANGE, SKY, GREEN = "#000000", "#E69F00", "#56B4E9", "#009E73"
 BLUE, VERMILION, PURPLE, GREY = "#0072B2", "#D55E00", "#CC79A7", "#767676"
 CYCLE = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY)
-DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
 _OF_REASON = {
     Reason.PROFIT_TARGET: (BLUE, "circle"),
     Reason.STOP: (VERMILION, "x"),
