@@ -122,8 +122,8 @@ def greeks(
     Parameters as for `price`. An option that is better exercised moves with the spot alone: its
     delta is 1 or -1 and the rest is 0. Delta and gamma are derivatives of the formula; theta is
     what the Black-Scholes equation leaves, ``rate price - (rate - dividend_yield) spot delta -
-    vol^2 spot^2 gamma / 2``; vega and rho are differences of the premium over small steps. On the
-    grid vega and rho are differences of the price over steps of 1 % of the vol and 0.001.
+    vol^2 spot^2 gamma / 2``; vega and rho are differences of the premium over small steps. On
+    the grid vega and rho are differences of the price over steps of 1 % of the vol and 0.001.
 
     Examples
     --------
