@@ -83,6 +83,7 @@ def test_text_that_looks_like_a_number_stays_text():
         ({"put_delta": "-0.16"}, "put_delta = -0.16 is outside 0 to 0.5; did you mean 0.16?"),
         ({"put_delta": "0.7"}, "put_delta = 0.7 is outside 0 to 0.5"),
         ({"put_delta": "nan"}, "put_delta = nan is outside 0 to 0.5"),
+        ({"put_delta": "0.5"}, "put_delta = 0.5 must be more than 0 and less than 0.5"),
         ({"put_delta": "low"}, "put_delta = low is not a number"),
         ({"target_dte": "45.5"}, "target_dte = 45.5 is not a whole number"),
         ({"target_dte": True}, "target_dte = True is not a whole number"),
