@@ -1,0 +1,146 @@
+"""What margin asks of a book: groups of legs, the rule of each, its dollars, and why.
+
+**Gross**, said once: a requirement counts what closing the position would cost as well as the
+cushion, because the premium a short brought in lies in the cash.
+
+- naked short: the option's value + the cushion; spread: its worst netted intrinsic loss;
+- short stock: 150 % and 130 % of its value, since the proceeds lie in the cash;
+- a call sold in the money against stock adds ``spot - strike``: the stock, worth its spot
+  among the assets, counts for no more than the strike.
+
+So ``excess = cash + long stock at market + lent - maintenance`` and
+``free funds = cash + long stock at market - to carry``.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import StrEnum
+from types import MappingProxyType
+
+from dollarbill_core.values.contracts import Legs, cents
+
+ZERO = Decimal(0)
+
+
+class NotAllowed(ValueError):
+    """A position that this type of account may not hold; the message names the leg."""
+
+
+class Rule(StrEnum):
+    """The rule by which a group of legs is margined."""
+
+    UNCOVERED_CALL = "uncovered call"
+    UNCOVERED_PUT = "uncovered put"
+    SHORT_STRANGLE = "short put and call"
+    SPREAD = "spread"
+    LONG_BOX = "long box"
+    SHORT_BOX = "short box"
+    LONG_OPTION = "long option"
+    LONG_STOCK = "long stock"
+    SHORT_STOCK = "short stock"
+    COVERED_CALL = "covered call"
+    COVERED_PUT = "covered put"
+    PROTECTIVE_PUT = "protective put"
+    PROTECTIVE_CALL = "protective call"
+    COLLAR = "collar"
+    CONVERSION = "conversion"
+    REVERSAL = "reversal"
+    CASH_SECURED_PUT = "cash-secured put"
+    UNIVERSAL_SPREAD = "universal spread rule"
+    PORTFOLIO = "portfolio margin"
+
+
+# What a group's ``facts`` are, in order: the second half of its sentence.
+_BECAUSE: Mapping[Rule, str] = MappingProxyType(
+    {
+        Rule.UNCOVERED_CALL: "its value {0:,.2f} and a cushion of {1:,.2f}",
+        Rule.UNCOVERED_PUT: "its value {0:,.2f} and a cushion of {1:,.2f}",
+        Rule.SHORT_STRANGLE: "the dearer side {0:,.2f} and the other's value {1:,.2f}",
+        Rule.SPREAD: "its worst netted intrinsic value, at {0:,f}",
+        Rule.SHORT_BOX: "the strikes lie {0:,f} apart",
+        Rule.LONG_BOX: "half of the {0:,f} between its strikes",
+        Rule.LONG_STOCK: "{0:.0%} of {1:,.2f}",
+        Rule.SHORT_STOCK: "{0:.0%} of {1:,.2f}, proceeds included",
+        Rule.UNIVERSAL_SPREAD: "the worst netted intrinsic value of one expiry, at {0:,f}",
+        Rule.PORTFOLIO: "the loss at a move of {0:+.1%}",
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Legs margined together: the rule, its dollars, and on access the reason.
+
+    ``initial`` is what opening asks: requirement + ``paid`` - ``lent``. ``paid`` is the price
+    of its long options, which has left the cash already; ``lent`` what may be borrowed on
+    them. ``facts`` are the numbers the rule's sentence names, if the grouping kept them.
+
+    >>> from dollarbill_core.values.contracts import Leg, Option
+    >>> sold = (Leg(Option.from_occ("SPY261218P00570000"), -1),)
+    >>> owed = Decimal(6310)
+    >>> Group(sold, Rule.UNCOVERED_PUT, owed, owed, facts=(Decimal(310), Decimal(6000))).why
+    '-1 SPY 2026-12-18 570 PUT: uncovered put asks 6,310.00: its value 310.00 and a cushion of 6,000.00'
+    """  # noqa: E501  the sentence is one line
+
+    legs: Legs
+    rule: Rule
+    initial: Decimal
+    maintenance: Decimal
+    paid: Decimal = ZERO
+    lent: Decimal = ZERO
+    facts: tuple[Decimal, ...] = ()
+
+    @property
+    def to_carry(self) -> Decimal:
+        """The initial requirement without what is paid already."""
+        return self.initial - self.paid
+
+    @property
+    def why(self) -> str:
+        """One sentence: which legs, by which rule, for how much, and from which figures."""
+        legs = " with ".join(str(leg) for leg in self.legs)
+        text = f"{legs}: {self.rule} asks {self.maintenance:,.2f}"
+        if self.initial != self.maintenance:
+            text += f" ({self.initial:,.2f} to open)"
+        if self.facts and self.rule in _BECAUSE:
+            text += f": {_BECAUSE[self.rule].format(*self.facts)}"
+        return text
+
+
+@dataclass(frozen=True, slots=True)
+class Requirement:
+    """Dollars of a whole book, gross.
+
+    ``groups`` is the grouping that asks least to hold, ``initial_groups`` the one that asks
+    least to open, usually the same; ``premium`` what the shorts brought in.
+    """
+
+    groups: tuple[Group, ...]
+    initial_groups: tuple[Group, ...]
+    premium: Decimal = ZERO
+
+    @property
+    def initial(self) -> Decimal:
+        """What opening the book asks, long options at what they cost."""
+        return cents(sum((group.initial for group in self.initial_groups), ZERO))
+
+    @property
+    def maintenance(self) -> Decimal:
+        """What holding the book asks."""
+        return cents(sum((group.maintenance for group in self.groups), ZERO))
+
+    @property
+    def deposit(self) -> Decimal:
+        """The initial requirement less the premium received; never negative."""
+        return max(cents(self.initial - self.premium), ZERO)
+
+    @property
+    def to_carry(self) -> Decimal:
+        """The initial requirement without long options, whose price is already paid."""
+        return cents(sum((group.to_carry for group in self.initial_groups), ZERO))
+
+    @property
+    def lent(self) -> Decimal:
+        """What may be borrowed on long options while the book is held."""
+        return cents(sum((group.lent for group in self.groups), ZERO))
