@@ -49,6 +49,7 @@ class Rule(StrEnum):
     CASH_SECURED_PUT = "cash-secured put"
     UNIVERSAL_SPREAD = "universal spread rule"
     PORTFOLIO = "portfolio margin"
+    PORTFOLIO_LEAST = "portfolio margin, least charge"
 
 
 # What a group's ``facts`` are, in order: the second half of its sentence.
@@ -63,7 +64,8 @@ _BECAUSE: Mapping[Rule, str] = MappingProxyType(
         Rule.LONG_STOCK: "{0:.0%} of {1:,.2f}",
         Rule.SHORT_STOCK: "{0:.0%} of {1:,.2f}, proceeds included",
         Rule.UNIVERSAL_SPREAD: "the worst netted intrinsic value of one expiry, at {0:,f}",
-        Rule.PORTFOLIO: "the loss at a move of {0:+.1%}",
+        Rule.PORTFOLIO: "{0:,.2f} lost at a move of {1:+.1%} and shorts worth {2:,.2f}",
+        Rule.PORTFOLIO_LEAST: "{0:,.2f} for {1:,f} contracts and shorts worth {2:,.2f}",
     }
 )
 
