@@ -21,6 +21,7 @@ from dollarbill_core.values.calendars import (
     expiry_instant,
     is_early_close,
     is_session,
+    last_trade_instant,
     last_trading_day,
     monthly_expiries,
     monthly_expiry,
@@ -216,6 +217,26 @@ def test_weekly_expiry_before_a_holiday_friday_at_either_end_of_the_range():
 )
 def test_expiry_instant(root, expiry, instant):
     assert expiry_instant(option(root, expiry)).isoformat() == instant
+
+
+@pytest.mark.parametrize(
+    ("symbol", "instant"),
+    [
+        pytest.param("SPX261120P06000000", "2026-11-19 16:15", id="AM: the session before"),
+        pytest.param("VIX261118C00020000", "2026-11-17 16:15", id="VIX: Tuesday"),
+        pytest.param("RUT261218P02000000", "2026-12-17 16:15", id="RUT"),
+        pytest.param("SPX110122P01000000", "2011-01-20 16:15", id="AM, dated on a Saturday"),
+        pytest.param("SPXW261120P06000000", "2026-11-20 16:00", id="SPXW stops at the close"),
+        pytest.param("SPY261120P00600000", "2026-11-20 16:15", id="SPY: a quarter longer"),
+        pytest.param("SPY261127P00600000", "2026-11-27 13:15", id="SPY, an early close"),
+        pytest.param("AAPL140621C00645000", "2014-06-20 16:00", id="a stock, on a Saturday"),
+    ],
+)
+def test_last_trade_instant(symbol, instant):
+    option = Option.from_occ(symbol)
+
+    assert f"{last_trade_instant(option):%Y-%m-%d %H:%M}" == instant
+    assert (last_trade_instant(option) < expiry_instant(option)) is option.is_am_settled
 
 
 def test_saturday_expiry_is_decided_on_friday():

@@ -2,12 +2,19 @@
 
 import math
 from datetime import date, timedelta
+from decimal import Decimal as D
 from itertools import pairwise
 
 import pytest
 
 from dollarbill_core.market import carry
-from dollarbill_core.market.carry import Rates, policy_rates
+from dollarbill_core.market.carry import (
+    CashDividend,
+    Rates,
+    ShareSplit,
+    policy_rates,
+    record_date,
+)
 
 
 @pytest.mark.parametrize(
@@ -54,3 +61,39 @@ def test_refuses_a_term_that_is_no_number_and_a_day_before_the_table():
         Rates(0.02).continuous(math.nan)
     with pytest.raises(ValueError, match="start on 1989-12-20, asked for 1985-01-02"):
         policy_rates(date(1985, 1, 2))
+
+
+# Ex-dates and record dates: SEC Rule 15c6-1 by era; a Friday's ex-date jumps the weekend.
+@pytest.mark.parametrize(
+    ("ex_date", "record"),
+    [
+        pytest.param("1994-03-14", "1994-03-18", id="five days"),
+        pytest.param("1995-06-07", "1995-06-09", id="three days"),
+        pytest.param("2017-09-01", "2017-09-06", id="three days, over Labor Day"),
+        pytest.param("2017-09-05", "2017-09-06", id="two days"),
+        pytest.param("2021-03-19", "2021-03-22", id="two days, over a weekend"),
+        pytest.param("2024-05-24", "2024-05-28", id="the last of two days"),
+        pytest.param("2024-05-28", "2024-05-28", id="one day"),
+    ],
+)
+def test_the_record_date_follows_the_settlement_of_its_time(ex_date, record):
+    ex_date, record = date.fromisoformat(ex_date), date.fromisoformat(record)
+
+    assert record_date(ex_date) == record
+    assert CashDividend(ex_date, D(1)).known_from == record - timedelta(10)
+    assert ShareSplit(ex_date, 2).known_from < ex_date
+
+
+@pytest.mark.parametrize(
+    ("made", "why"),
+    [
+        (lambda: CashDividend(date(2026, 3, 20), D(0)), "above 0"),
+        (lambda: CashDividend(date(2026, 3, 20), D(1), date(2026, 3, 21)), "after the ex-date"),
+        (lambda: ShareSplit(date(2026, 3, 20), 1), "two whole numbers, got 1:1"),
+        (lambda: ShareSplit(date(2026, 3, 20), 0, 5), "two whole numbers"),
+        (lambda: ShareSplit(date(2026, 3, 20), 2, 1, date(2026, 4, 1)), "after the ex-date"),
+    ],
+)
+def test_what_is_no_dividend_or_split_is_refused(made, why):
+    with pytest.raises(ValueError, match=why):
+        made()

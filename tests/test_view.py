@@ -7,7 +7,13 @@ from decimal import Decimal as D
 import numpy as np
 import pytest
 
-from dollarbill_core.market.carry import CashDividend, Rates, policy_rates
+from dollarbill_core.market.carry import (
+    CashDividend,
+    Rates,
+    ShareSplit,
+    policy_rates,
+    record_date,
+)
 from dollarbill_core.market.chains import Chain, ChainDays, NoQuote, Quote
 from dollarbill_core.market.view import Chains, History, View
 from dollarbill_core.pricing import american
@@ -220,6 +226,8 @@ def spoiled(name: str) -> Chain:
         pytest.param({"dividend_yields": {"XYZ": 0.01}}, id="yield"),
         pytest.param({"last_quotes": {put("90"): Quote(D(1), D(2))}}, id="last quote"),
         pytest.param({"dividends": {"XYZ": (CashDividend(DAY, D("1")),)}}, id="dividend"),
+        pytest.param({"splits": {"XYZ": (ShareSplit(DAY, 7),)}}, id="split"),
+        pytest.param({"prints": {("SPX", DAY): D("3968.94")}}, id="print"),
         *(
             pytest.param({"chains": {"XYZ": spoiled(name)}}, id=name)
             for name in ("strike", "bid", "ask", "vol", "expiry", "right")
@@ -259,7 +267,7 @@ def chains(seen: list[date] | None = None) -> Chains:
         *(np.array([], kind) for kind in ("datetime64[D]", float, float)),
     )
     provenance = Provenance("test", Quotes.QUOTED, close_instant(DAYS[-1]), "0")
-    paid = (CashDividend(DAY, D("0.5")), CashDividend(date(2021, 3, 24), D("0.6")))
+    paid = (CashDividend(DAY, D("0.5")), CashDividend(date(2021, 3, 25), D("0.6")))
     return Chains({"XYZ": xyz, "ABC": abc}, provenance, {"XYZ": paid})
 
 
@@ -273,9 +281,35 @@ def test_a_view_holds_nothing_later_than_its_close():
     assert seen.history["XYZ"].days.max() == np.datetime64(DAY)
     assert seen.history["XYZ"].closes[-1] == float(seen.spot("XYZ"))
     assert len(seen.history["XYZ"].closes) == len(seen.history["XYZ"].vols) == 11
-    assert seen.dividends["XYZ"] == (CashDividend(DAY, D("0.5")),)
+    assert seen.dividends["XYZ"][0] == CashDividend(DAY, D("0.5"))
     assert seen.rates == policy_rates(DAY)
     assert seen.dividend_yields["XYZ"] == pytest.approx(0.02 * 10 / 22)
+
+
+def test_a_dividend_or_split_is_seen_from_its_announcement():
+    """Ten days before the record date, a session after the ex-date in 2021, or as declared."""
+    ex_date, eve = date(2021, 3, 25), date(2021, 3, 24)
+    all_days = chains()
+    floor, declared = CashDividend(ex_date, D("0.6")), CashDividend(ex_date, D("0.6"), DAYS[5])
+    split = ShareSplit(ex_date, 2)
+    known = replace(all_days, dividends={"XYZ": (floor,)}, splits={"XYZ": (split,)})
+
+    assert record_date(ex_date) == date(2021, 3, 26)
+    assert floor.known_from == split.known_from == date(2021, 3, 16)
+    before, after = known.view(DAY), known.view(date(2021, 3, 16))
+    assert (before.dividends["XYZ"], before.splits["XYZ"]) == ((), ())
+    assert (after.dividends["XYZ"], after.splits["XYZ"]) == ((floor,), (split,))
+    early = replace(all_days, dividends={"XYZ": (declared,)})
+    assert early.view(DAYS[5]).dividends["XYZ"] == (declared,)
+    assert known.view(eve).dividends["XYZ"] == known.view(ex_date).dividends["XYZ"] == (floor,)
+
+
+def test_a_print_is_known_once_struck():
+    prints = {("SPX", DAY): D(3968), ("SPX", date(2021, 3, 19)): D(3900)}
+
+    assert replace(chains(), prints=prints).view(DAY).prints == {("SPX", DAY): D(3968)}
+    with pytest.raises(ValueError, match="not struck yet on 2021-03-15"):
+        view(prints=prints)
 
 
 def test_history_is_no_longer_than_a_year_and_a_start():

@@ -3,8 +3,25 @@
 import math
 from bisect import bisect_right
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
+
+from dollarbill_core.values.calendars import next_session
+
+# Notice of a dividend or a split is given no later than this before its record date. Source:
+# SEC Rule 10b-17(b)(1), 17 CFR 240.10b-17, in force since 1971-07-12, read 2026-11. It exempts
+# redeemable shares of open-end funds and unit trusts; for ETFs the same is assumed here.
+NOTICE = timedelta(days=10)
+
+# Sessions from an ex-date to its record date, by the first ex-date: trades of the day before
+# it settle on the record date. Source: SEC Rule 15c6-1 (three days from 1995-06-07, two
+# from 2017-09-05, one from 2024-05-28) and the five days customary before it.
+_SESSIONS_TO_RECORD = (
+    (date.min, 4),
+    (date(1995, 6, 7), 2),
+    (date(2017, 9, 5), 1),
+    (date(2024, 5, 28), 0),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,12 +41,64 @@ class Rates:
         return self.flat
 
 
+def record_date(ex_date: date) -> date:
+    """The day on which who holds the shares is written down, by the settlement of its time.
+
+    >>> record_date(date(2021, 3, 19)).isoformat(), record_date(date(2026, 3, 20)).isoformat()
+    ('2021-03-22', '2026-03-20')
+    """
+    later = max(row for row in _SESSIONS_TO_RECORD if row[0] <= ex_date)[1]
+    return next_session(ex_date, later) if later else ex_date
+
+
 @dataclass(frozen=True, slots=True)
 class CashDividend:
-    """Dollars per share to holders at the close before ``ex_date``."""
+    """Dollars per share to holders at the close before ``ex_date``; ``declared`` if known.
+
+    Raises ValueError if it pays nothing or is declared after its ex-date.
+
+    >>> CashDividend(date(2026, 12, 18), Decimal("1.90")).known_from.isoformat()
+    '2026-12-08'
+    """
 
     ex_date: date
     per_share: Decimal
+    declared: date | None = None
+
+    def __post_init__(self) -> None:
+        if not self.per_share > 0:
+            raise ValueError(f"a dividend is above 0, got {self.per_share} on {self.ex_date}")
+        _demand_declared_before(self.ex_date, self.declared)
+
+    @property
+    def known_from(self) -> date:
+        """The day it was declared, else the last on which the law lets it be announced."""
+        return self.declared or record_date(self.ex_date) - NOTICE
+
+
+@dataclass(frozen=True, slots=True)
+class ShareSplit:
+    """``new`` shares for each ``old`` one from the open of ``ex_date``."""
+
+    ex_date: date
+    new: int
+    old: int = 1
+    declared: date | None = None
+
+    def __post_init__(self) -> None:
+        if self.new < 1 or self.old < 1 or self.new == self.old:
+            raise ValueError(f"a split is of two whole numbers, got {self.new}:{self.old}")
+        _demand_declared_before(self.ex_date, self.declared)
+
+    @property
+    def known_from(self) -> date:
+        """The day it was declared, else the last on which the law lets it be announced."""
+        return self.declared or record_date(self.ex_date) - NOTICE
+
+
+def _demand_declared_before(ex_date: date, declared: date | None) -> None:
+    if declared is not None and declared > ex_date:
+        raise ValueError(f"declared on {declared}, after the ex-date of {ex_date}")
 
 
 # Target federal funds rate, per cent a year: the rate, or the middle of the range since

@@ -4,11 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dollarbill_core.market.carry import CashDividend, Rates, policy_rates
+from dollarbill_core.market.carry import CashDividend, Rates, ShareSplit, policy_rates
 from dollarbill_core.market.chains import Chain, ChainDays, Floats, NoQuote, Quote
 from dollarbill_core.market.volatility import Standing, iv_percentile, iv_rank
 from dollarbill_core.pricing import american, black_scholes
@@ -16,6 +17,8 @@ from dollarbill_core.values.calendars import close_instant, expiry_instant, year
 from dollarbill_core.values.contracts import Instrument, Option, Stock, dollars_per_share
 from dollarbill_core.values.provenance import Provenance, fingerprint
 
+Action = TypeVar("Action", CashDividend, ShareSplit)
+Print = tuple[str, date]  # an OCC root, and the day on which its settlement price is struck
 _HISTORY_SESSIONS = 300  # enough for a year's statistics and a start-up
 
 
@@ -47,6 +50,10 @@ class History:
 class View:
     """Everything knowable at ``now``, and nothing else; strategies, margin and limits read it.
 
+    ``dividends`` and ``splits`` hold those past and those announced. ``prints`` are official
+    settlement prices by root and day, known once struck: what AM-settled options need, such as
+    ``("SPX", day)`` for SET and ``("VIX", day)`` for VRO.
+
     For a calculation by hand, give ``now``, ``spots`` and ``marks``:
 
     >>> from datetime import UTC
@@ -66,11 +73,15 @@ class View:
     dividends: Mapping[str, tuple[CashDividend, ...]] = field(default_factory=dict)
     dividend_yields: Mapping[str, float] = field(default_factory=dict)
     last_quotes: Mapping[Option, Quote] = field(default_factory=dict)
+    splits: Mapping[str, tuple[ShareSplit, ...]] = field(default_factory=dict)
+    prints: Mapping[Print, Decimal] = field(default_factory=dict)
     _looked_up: dict[Option, Quote] = field(default_factory=dict, init=False, repr=False)
 
     def __post_init__(self) -> None:
         if self.now.tzinfo is None:
             raise ValueError(f"a view's instant needs a time zone, got {self.now}")
+        if late := [each for each in self.prints if each[1] > self.today]:
+            raise ValueError(f"the print of {late[0]} is not struck yet on {self.today}")
 
     @property
     def today(self) -> date:
@@ -155,7 +166,7 @@ class View:
         years = years_between(self.now, expiry_instant(option))
         if years <= 0:
             return option.intrinsic(spot)
-        vol = self._vol_near(option)
+        vol = self.vol_near(option)
         if vol is None:
             return option.intrinsic(spot)
         dividend_yield = self.dividend_yields.get(option.underlying, 0.0)
@@ -166,10 +177,10 @@ class View:
         )
         return dollars_per_share(float(value))
 
-    def _vol_near(self, option: Option) -> float | None:
+    def vol_near(self, option: Option) -> float | None:
         """The implied vol of the quoted contract that is nearest in expiry, then in strike.
 
-        None when the market was open and this underlying has no vol today.
+        Annual. None when the market was open and this underlying has no vol today.
         """
         if self.chains and option.underlying not in self.chains:
             return None
@@ -186,14 +197,17 @@ class View:
 class Chains:
     """All underlyings' chains over a period, from which each session's View is cut.
 
-    A view holds nothing that was made after its own close: history is cut at the day, and a
-    day's chain is asked for only when that day has come. An underlying that has no chain on a
+    A view holds nothing that was made after its own close: history is cut at the day, a day's
+    chain is asked for only when that day has come, and a dividend or split is seen from the day
+    of its announcement. An underlying that has no chain on a
     day stands in the view at its close of that day, or else at the last one known.
     """
 
     days: Mapping[str, ChainDays]
     provenance: Provenance
     dividends: Mapping[str, tuple[CashDividend, ...]] = field(default_factory=dict)
+    splits: Mapping[str, tuple[ShareSplit, ...]] = field(default_factory=dict)
+    prints: Mapping[Print, Decimal] = field(default_factory=dict)
 
     @property
     def symbols(self) -> tuple[str, ...]:
@@ -218,13 +232,22 @@ class Chains:
             chains=chains,
             history={symbol: history[symbol] for symbol in spots},
             rates=policy_rates(day),
-            dividends={
-                symbol: tuple(x for x in known if x.ex_date <= day)
-                for symbol, known in self.dividends.items()
-            },
+            dividends=_announced(self.dividends, day),
             dividend_yields={s: self.days[s].yield_on(day) for s in spots},
             last_quotes=last_quotes or {},
+            splits=_announced(self.splits, day),
+            prints={each: price for each, price in self.prints.items() if each[1] <= day},
         )
+
+
+def _announced(
+    actions: Mapping[str, tuple[Action, ...]], day: date
+) -> dict[str, tuple[Action, ...]]:
+    """Those past and those announced by ``day``, by symbol."""
+    return {
+        symbol: tuple(x for x in known if x.ex_date <= day or x.known_from <= day)
+        for symbol, known in actions.items()
+    }
 
 
 def _history_until(days: ChainDays, day: date) -> History:

@@ -18,6 +18,17 @@ _OPEN = time(9, 30)
 _CLOSE = time(16, 0)
 _FRIDAY = 4
 _ONE_DAY = timedelta(days=1)
+_QUARTER_HOUR = timedelta(minutes=15)
+
+# Options on these ETFs trade a quarter of an hour longer than shares, on their last day too.
+# Source: brokers' lists of options that trade until 15:15 in Chicago, read 2026-11; exchanges
+# name the classes by circular, and no circular was found.
+LATE_ROOTS = frozenset(
+    """
+    DBA DBB DBC DBO DIA EEM EFA FXI IWM IWN IWO IWV IYR KBE KRE LQD MDY MOO OEF QQQ SLX SPY SVXY
+    TLT UNG UUP UVXY VIXM VIXY VXX VXZ XHB XLB XLE XLF XLI XLK XLP XLU XLV XLY XME XRT
+    """.split()
+)
 
 
 class _Market(NamedTuple):
@@ -227,6 +238,27 @@ def expiry_instant(option: Option) -> datetime:
     """
     day = last_trading_day(option.expiry)
     return open_instant(day) if option.is_am_settled else close_instant(day)
+
+
+def last_trade_instant(option: Option) -> datetime:
+    """When ``option`` can be traded for the last time in regular hours, aware, in New York.
+
+    AM-settled: a quarter of an hour after the close of the session before its print, since
+    index options trade that long. PM-settled index options stop at the close of their last
+    day; options on some ETFs (``LATE_ROOTS``) a quarter of an hour after it, others at it.
+    Source: Cboe product specifications, "Trading Hours" and "Last Trading Day", read 2026-11.
+
+    >>> for symbol in ("SPX261120P06000000", "SPXW261120P06000000", "SPY261120P00600000"):
+    ...     last_trade_instant(Option.from_occ(symbol)).strftime("%a %d %H:%M")
+    'Thu 19 16:15'
+    'Fri 20 16:00'
+    'Fri 20 16:15'
+    """
+    day = last_trading_day(option.expiry)
+    if option.is_am_settled:
+        return close_instant(previous_session(day)) + _QUARTER_HOUR
+    is_late = option.root in LATE_ROOTS
+    return close_instant(day) + (_QUARTER_HOUR if is_late else timedelta())
 
 
 def years_between(start: datetime, end: datetime) -> float:
