@@ -5,7 +5,9 @@ it is given. The first call on a machine has numba compile it and stores the obj
 later process links that file, which takes milliseconds where importing numba takes most of a
 second. The folder of the object files is named by a hash of every source file in this chapter,
 of the compiler's version and of the processor, so an edit anywhere is followed, in a callee as
-well. Kernels hold no lock: once linked, calls from several threads run at once.
+well. Another chapter keeps its kernels, and whatever they call outside this one, in modules
+named ``*_kernels``; they are hashed too. Kernels hold no lock: once linked, calls from several
+threads run at once.
 
 A kernel may not allocate, raise or print, and calls only functions marked `inlined`, by their
 bare names. ``kernel.plain`` is the function itself, for the interpreter: a slow twin.
@@ -17,6 +19,7 @@ import os
 import struct
 import tempfile
 from collections.abc import Callable
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 from threading import RLock
@@ -50,6 +53,7 @@ class Kernel:
         self.__doc__ = plain.__doc__
         self._kinds = tuple(_kind(plain, name) for name in _arguments(plain))
         self._entry: Callable[..., int] | None = None
+        self._sources = _sources_of(Path(plain.__code__.co_filename).resolve())
 
     def __call__(self, *arguments: Any) -> None:
         """Run on the arguments, in the plain function's order.
@@ -165,9 +169,9 @@ def _address_and_size(array: Floats) -> tuple[int, int]:
 
 
 def _stored_or_compiled(kernel: Kernel) -> bytes:
-    if Path(kernel.plain.__code__.co_filename).resolve().parent != _HERE:
+    if kernel._sources is None:
         return _object_file(kernel)  # the key knows nothing of sources elsewhere
-    files = [folder / f"{kernel.symbol}.o" for folder in _folders()]
+    files = [folder / f"{kernel.symbol}.o" for folder in _folders(kernel._sources)]
     for file in files:
         if stored := _unharmed(file):
             return stored
@@ -176,32 +180,42 @@ def _stored_or_compiled(kernel: Kernel) -> bytes:
     return made
 
 
-def _folders() -> list[Path]:
+def _folders(sources: str) -> list[Path]:
     """Beside the bytecode or, where that can't be written, in the user's cache folder."""
     told = os.environ.get("XDG_CACHE_HOME", ""), os.path.expanduser("~/.cache")
     kept = [Path(folder) / "dollarbill" for folder in told if os.path.isabs(folder)]
-    name = f"kernels-{_key()}"
+    name = f"kernels-{_key(sources)}"
     return [folder / name for folder in (_HERE / "__pycache__", *kept[:1])]
 
 
-def _key() -> str:
+def _key(sources: str) -> str:
     """A hash of all that the machine code depends on."""
-    told = _SOURCES.copy()
+    told = hashlib.sha256(sources.encode())
     features = llvm.get_host_cpu_features().flatten()
     for part in (metadata.version("numba"), llvm.get_host_cpu_name(), features):
         told.update(part.encode() + b"\0")
     return str(told.hexdigest())[:16]
 
 
-def _hash_of_sources() -> Any:
-    """Taken as this module is imported: an edit after that is not what this process runs."""
+def _sources_of(file: Path) -> str | None:
+    """A hash of the sources that a kernel in ``file`` is made from; None where unknown."""
+    if file.parent == _HERE:
+        return _hash_of_sources(_HERE, "*.py")
+    if file.parent.parent == _HERE.parent and file.stem.endswith("_kernels"):
+        return _SOURCES + _hash_of_sources(file.parent, "*_kernels.py")
+    return None
+
+
+@cache
+def _hash_of_sources(folder: Path, names: str) -> str:
+    """Taken as its first kernel is imported: a later edit is not what this process runs."""
     told = hashlib.sha256()
-    for source in sorted(_HERE.glob("*.py")):
+    for source in sorted(folder.glob(names)):
         told.update(source.name.encode() + b"\0" + source.read_bytes() + b"\0")
-    return told
+    return told.hexdigest()
 
 
-_SOURCES = _hash_of_sources()
+_SOURCES = _hash_of_sources(_HERE, "*.py")  # as this module is imported
 
 
 def _unharmed(file: Path) -> bytes:
