@@ -71,6 +71,21 @@ _BECAUSE: Mapping[Rule, str] = MappingProxyType(
 
 
 @dataclass(frozen=True, slots=True)
+class Margins:
+    """Dollars that one unit of a structure asks: to open, and to hold; as in ``Group``."""
+
+    initial: Decimal
+    maintenance: Decimal
+    paid: Decimal = ZERO
+    lent: Decimal = ZERO
+
+    def times(self, units: int) -> "Margins":
+        """What that many units ask."""
+        parts = (self.initial, self.maintenance, self.paid, self.lent)
+        return Margins(*(units * part for part in parts))
+
+
+@dataclass(frozen=True, slots=True)
 class Group:
     """Legs margined together: the rule, its dollars, and on access the reason.
 
