@@ -1,16 +1,15 @@
-"""Settlement at expiry, to the cent, and dividends on shares held."""
+"""What a close does to a book, to the cent: expiry, exercise, assignment."""
 
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import date
 from decimal import Decimal as D
 
 import numpy as np
 import pytest
 
-from dollarbill_core.market.carry import CashDividend
 from dollarbill_core.market.chains import NoQuote
 from dollarbill_core.market.view import History, View
-from dollarbill_core.rules.assignment import dividends_due, settlement
+from dollarbill_core.rules.assignment import settlement
 from dollarbill_core.values.book import Assignment, Book, Exercise, Expiry, Fill, Position
 from dollarbill_core.values.calendars import close_instant
 from dollarbill_core.values.contracts import Option, Right, Stock
@@ -116,15 +115,6 @@ def test_an_opening_print_is_not_guessed():
         settlement(holding(am, -1), at("3990", "SPX"))
 
 
-def test_shares_receive_a_dividend_on_the_ex_date_and_shorts_pay_it():
-    paid = {"XYZ": (CashDividend(FRIDAY, D("1.25")), CashDividend(date(2026, 8, 21), D(1)))}
-    view = View(CLOSE, {"XYZ": D(100)}, dividends=paid)
-
-    assert [d.cash for d in dividends_due(holding(Stock("XYZ"), 100), view)] == [D(125)]
-    assert [d.cash for d in dividends_due(holding(Stock("XYZ"), -100), view)] == [D(-125)]
-    assert dividends_due(holding(Stock("ABC"), 100), view) == ()
-
-
 # A day without quotes: what expired on it settles at its own close, never at a later one.
 
 MONDAY = date(2026, 11, 23)
@@ -178,29 +168,3 @@ def test_an_expiry_dated_on_a_saturday_settles_at_the_close_of_friday():
 def test_an_unknown_close_is_not_guessed(seen):
     with pytest.raises(NoQuote, match=r"XYZ 2026-11-20 100 PUT settles .* 2026-11-20"):
         settlement(holding(option(), -1), seen)
-
-
-THURSDAY = date(2026, 11, 19)
-
-
-@pytest.mark.parametrize(
-    ("last_event", "due"),
-    [
-        pytest.param(None, ["2"], id="no event: today's alone"),
-        pytest.param(close_instant(date(2026, 11, 18)), ["1", "2"], id="two in the gap"),
-        pytest.param(close_instant(THURSDAY), ["2"], id="Thursday's is paid"),
-        pytest.param(datetime(2026, 11, 20, 2, tzinfo=UTC), ["2"], id="Thursday in New York"),
-        pytest.param(CLOSE, [], id="never twice"),
-    ],
-)
-def test_a_dividend_in_a_gap_is_paid_once(last_event, due):
-    ex_dates = {date(2026, 11, 18): "3", THURSDAY: "1", FRIDAY: "2", MONDAY: "4"}
-    paid = {"XYZ": tuple(CashDividend(day, D(dollars)) for day, dollars in ex_dates.items())}
-    view = View(CLOSE, {"XYZ": D(100)}, dividends=paid)
-    book = replace(holding(Stock("XYZ"), 100), as_of=last_event)
-
-    received = dividends_due(book, view)
-
-    assert [d.per_share for d in received] == [D(dollars) for dollars in due]
-    if received:
-        assert dividends_due(book.after_all(received), view) == ()

@@ -6,15 +6,17 @@ from decimal import Decimal as D
 
 import numpy as np
 
+from dollarbill_core.rules.exercise import ExercisePolicy
 from dollarbill_core.rules.limits import Breaker
 from dollarbill_core.strategies.day import (
     breaker_from,
+    closing_events,
     decisions,
     house_from,
     last_quotes_after,
     market_events,
 )
-from dollarbill_core.values.book import Book, Dividend, Expiry, Fill, Position
+from dollarbill_core.values.book import Assignment, Book, Dividend, Expiry, Fill, Position
 from dollarbill_core.values.calendars import close_instant, next_session
 from dollarbill_core.values.contracts import Leg, Option, Right, Stock
 from dollarbill_core.values.orders import Intent, Order, Reason
@@ -32,9 +34,9 @@ def day_one(book=CASH, breaker=None):
 def test_what_is_decided_does_not_fill_in_the_same_snapshot():
     view, decided = day_one()
 
-    same = market_events(decided.orders, decided.book, view, HOUSE)
+    same = market_events(decided.orders, CASH, view, HOUSE)
     next_day = CHAINS.view(next_session(FIRST_DAY))
-    later = market_events(decided.orders, decided.book, next_day, HOUSE)
+    later = market_events(decided.orders, CASH, next_day, HOUSE)
 
     assert len(decided.orders) == 3
     assert same.events == ()
@@ -49,14 +51,32 @@ def test_the_same_decision_has_the_same_order_ids():
     ]
 
 
-def test_settlement_comes_before_decisions():
-    option = Option("AAA", FIRST_DAY, D(500), Right.PUT)
-    book = Book(D(1_000_000), (Position(option, -1),))
+def test_a_close_settles_what_expires_and_assigns_what_holders_give_up_waiting_for():
+    """A put that expires, one deep in the money that does not, and one worth keeping."""
+    later = CHAINS.view(FIRST_DAY).chain("AAA").expiries[-1]
+    options = [
+        Option("AAA", FIRST_DAY, D(500), Right.PUT),
+        Option("AAA", later, D(500), Right.PUT),
+        Option("AAA", later, D(100), Right.PUT),
+    ]
+    book = Book(D(1_000_000), tuple(Position(option, -1) for option in options))
 
-    _, decided = day_one(book)
+    events = closing_events(book, CHAINS.view(FIRST_DAY), HOUSE)
 
-    assert [type(event).__name__ for event in decided.settled] == ["Assignment"]
-    assert decided.book.quantity(Stock("AAA")) == 100
+    assert events == tuple(Assignment(close_instant(FIRST_DAY), "", x, 1) for x in options[:2])
+    assert book.after_all(events).quantity(Stock("AAA")) == 200
+
+
+def test_what_is_left_to_chance_is_the_same_for_the_broker_and_the_backtest():
+    option = Option("AAA", FIRST_DAY, D(100), Right.PUT)
+    view = CHAINS.view(FIRST_DAY)
+    near = ExercisePolicy(pin_band=D(1000), pin_chance=0.5)
+    book = Book(D(0), (Position(option, -100),))
+
+    first, again = (closing_events(book, view, replace(HOUSE, exercise=near)) for _ in "12")
+
+    assert first == again
+    assert 30 < first[0].quantity < 70
 
 
 def test_a_tripped_breaker_refuses_every_opening_order():
@@ -127,14 +147,16 @@ def test_a_day_without_one_underlying_stops_neither_it_nor_the_others():
     )
 
     morning = market_events((*day_one()[1].orders, shares), book, seen, HOUSE)
-    decided = decisions(book.after_all(morning.events), seen, STRATEGY, HOUSE, Breaker(), D(1))
+    book = book.after_all(morning.events)
+    decided = decisions(book, seen, STRATEGY, HOUSE, Breaker(), D(1))
 
     assert [each.order.trade for each in morning.unfilled] == ["AAA-20260302", "t"]
     assert all("no chain of AAA" in each.why for each in morning.unfilled)
     assert {e.trade for e in morning.events} == {"BBB-20260302", "SPX-20260302"}
     assert seen.mark(Stock("AAA")) == first.spot("AAA")
     assert seen.mark(option) == option.intrinsic(first.spot("AAA"))
-    assert decided.settled == ()
+    assert closing_events(book, seen, HOUSE) == ()
+    assert decided.orders == ()
 
 
 def test_the_last_sound_quote_is_kept_until_a_new_one_comes():
@@ -159,8 +181,9 @@ def test_closing_orders_pass_the_gates():
     for day in CHAINS.sessions[1:]:
         view = CHAINS.view(day)
         book = book.after_all(market_events(working, book, view, HOUSE).events)
+        book = book.after_all(closing_events(book, view, HOUSE))
         decided = decisions(book, view, STRATEGY, HOUSE, Breaker(peak=D(10**9)), D(1))
-        book, working = decided.book, decided.orders
+        working = decided.orders
         if any(order.intent is Intent.CLOSE for order in working):
             return
     raise AssertionError("thirty sessions without a closing order")
@@ -169,10 +192,12 @@ def test_closing_orders_pass_the_gates():
 def test_expiry_of_cash_settled_options_leaves_no_stock():
     option = Option("SPXW", date(2026, 3, 2), D(1), Right.CALL)
 
-    _, decided = day_one(Book(D(1_000_000), (Position(option, -1),)))
+    book = Book(D(1_000_000), (Position(option, -1),))
 
-    assert isinstance(decided.settled[0], Expiry)
-    assert decided.settled[0].cash < -10_000
+    (event,) = closing_events(book, CHAINS.view(FIRST_DAY), HOUSE)
+
+    assert isinstance(event, Expiry)
+    assert event.cash < -10_000
 
 
 def test_a_notebooks_parameters_describe_the_house():

@@ -111,7 +111,8 @@ def test_dividends_and_the_yield_they_make_by_then(spy):
 
     assert spy.dividends["SPY"][0] == first
     assert len(spy.dividends["SPY"]) == 4
-    assert spy.view(date(2021, 3, 18)).dividends["SPY"] == ()
+    assert spy.view(date(2021, 3, 11)).dividends["SPY"] == ()  # ten days before 03-22
+    assert spy.view(date(2021, 3, 12)).dividends["SPY"] == (first,)
     assert spy.view(date(2021, 3, 18)).dividend_yields["SPY"] == 0
     assert spy.view(date(2021, 3, 19)).dividends["SPY"] == (first,)
     assert spy.view(date(2021, 3, 19)).dividend_yields["SPY"] == pytest.approx(1.2778 / 389.48)

@@ -24,7 +24,12 @@ from dollarbill_core.market.carry import CashDividend
 from dollarbill_core.results.backtest import backtest
 from dollarbill_core.results.nav import NavLine
 from dollarbill_core.rules.limits import Breaker, BreakerState
-from dollarbill_core.strategies.day import decisions, last_quotes_after, market_events
+from dollarbill_core.strategies.day import (
+    closing_events,
+    decisions,
+    last_quotes_after,
+    market_events,
+)
 from dollarbill_core.values.book import Assignment, Book, Dividend, Expiry, Fill, Flow
 from dollarbill_core.values.calendars import MARKET_ZONE, close_instant, sessions
 from dollarbill_core.values.contracts import Stock
@@ -76,10 +81,12 @@ def test_a_rehearsal_is_a_plain_loop_of_market_and_decisions(rehearsal):
         view = CHAINS.view(day, quotes)
         morning = market_events(working, book, view, HOUSE)
         book = book.after_all(morning.events)
+        closing = closing_events(book, view, HOUSE)
+        book = book.after_all(closing)
         decided = decisions(book, view, STRATEGY, HOUSE, breaker, CAPITAL)
-        book, working, breaker = decided.book, decided.orders, decided.breaker
+        working, breaker = decided.orders, decided.breaker
         quotes = last_quotes_after(book, view, quotes)
-        events += [*morning.events, *decided.settled]
+        events += [*morning.events, *closing]
         sent.append(working)
 
     assert rehearsal.ledger.events() == tuple(events)

@@ -8,7 +8,7 @@ import pytest
 from dollarbill_core.desk.broker import BrokerUnreachable, DuplicateOrder, OrderRefused
 from dollarbill_core.desk.records import BadRecord
 from dollarbill_core.desk.simulated import SimulatedBroker, opening_flow
-from dollarbill_core.rules.assignment import settlement
+from dollarbill_core.rules.assignment import events_at_close
 from dollarbill_core.strategies.day import market_events
 from dollarbill_core.values.book import Book, Expiry, Fill
 from dollarbill_core.values.calendars import MARKET_ZONE
@@ -99,7 +99,7 @@ def test_what_expires_is_settled_by_the_one_rule(broker):
     broker.open_session(view(4))
 
     (last,) = [each.event for each in broker.activities() if isinstance(each.event, Expiry)]
-    assert (last,) == settlement(book, view(4))
+    assert (last,) == events_at_close(book, view(4))
     assert broker.positions() == {}
     assert broker.cash() == book.after(last).cash
 

@@ -35,7 +35,7 @@ from dollarbill_core.market.chains import Quote
 from dollarbill_core.market.view import View
 from dollarbill_core.results.backtest import nav_line
 from dollarbill_core.results.nav import NavLine, reconciliation
-from dollarbill_core.rules.assignment import settlement
+from dollarbill_core.rules.assignment import expired
 from dollarbill_core.rules.limits import Breaker, Refusal
 from dollarbill_core.strategies.day import House, Unfilled, decisions, last_quotes_after
 from dollarbill_core.strategies.short_premium import Strategy
@@ -180,10 +180,12 @@ class _Session:
 
     def _unsettled(self) -> str:
         """What has expired by the clock and is not booked by the broker."""
-        pending = settlement(self.desk.ledger.book(), self.view)
+        pending = expired(self.desk.ledger.book(), self.view.now)
         if not pending:
             return ""
-        return f"the broker has not booked {len(pending)} settlements due, first {pending[0]}"
+        _, option, quantity = pending[0]
+        first = f"{quantity:+d} {option}"
+        return f"the broker has not booked {len(pending)} settlements due, first {first}"
 
     def _decide(self) -> None:
         """Decide once, and write the decision down before anything is sent."""
@@ -196,7 +198,6 @@ class _Session:
         waiting = desk.ledger.orders(OrderState.WORKING, *_PENDING)
         working = [stored.order for stored in waiting]
         decided = decisions(book, view, desk.strategy, desk.house, breaker, units, working)
-        assert not decided.settled, "all that was due has been booked by the broker"
         seen = {
             order_from(proposal, desk.strategy.hash, view.now).client_order_id: proposal
             for proposal in decided.proposals

@@ -11,8 +11,7 @@ from dollarbill_core.desk.broker import Activity, DuplicateOrder, OrderStatus
 from dollarbill_core.desk.ledger import LedgerMismatch
 from dollarbill_core.desk.records import as_text, from_text
 from dollarbill_core.market.view import View
-from dollarbill_core.rules.assignment import settlement
-from dollarbill_core.strategies.day import House, market_events
+from dollarbill_core.strategies.day import House, closing_events, market_events
 from dollarbill_core.values.book import Book, Event, Flow
 from dollarbill_core.values.contracts import Instrument
 from dollarbill_core.values.orders import Order, OrderState
@@ -70,7 +69,7 @@ class SimulatedBroker:
             )
 
     def open_session(self, view: View) -> None:
-        """Let the market of one session meet the working orders, then settle what expires.
+        """Let the market of one session meet the working orders, then settle and assign.
 
         Once for each session: for the same day, or an earlier one, nothing happens again.
         """
@@ -78,11 +77,11 @@ class SimulatedBroker:
         if state.session is not None and view.today <= state.session:
             return
         morning = market_events(state.working, self._book, view, self._house)
-        settled = settlement(self._book.after_all(morning.events), view)
+        closing = closing_events(self._book.after_all(morning.events), view, self._house)
         lapsed = {each.order.client_order_id: each.why for each in morning.unfilled}
         self._become(
             BrokerState(
-                events=(*state.events, *morning.events, *settled),
+                events=(*state.events, *morning.events, *closing),
                 orders=tuple(_after_session(held, lapsed) for held in state.orders),
                 session=view.today,
             )

@@ -19,11 +19,13 @@ from dollarbill_core.results.nav import (
 )
 from dollarbill_core.rules.accounts import REG_T, Account
 from dollarbill_core.rules.costs import INTERACTIVE_BROKERS, Costs, FillModel
+from dollarbill_core.rules.exercise import CERTAIN, ExercisePolicy
 from dollarbill_core.rules.limits import Breaker, Limits, Refusal
 from dollarbill_core.rules.margin import excess, requirement
 from dollarbill_core.strategies.day import (
     House,
     Unfilled,
+    closing_events,
     decisions,
     last_quotes_after,
     market_events,
@@ -140,6 +142,7 @@ def backtest(
     account: Account = REG_T,
     costs: Costs = INTERACTIVE_BROKERS,
     fills: FillModel | None = None,
+    exercise: ExercisePolicy = CERTAIN,
     limits: Limits | None = None,
     breaker: Breaker | None = None,
     progress: Progress = iter,
@@ -147,12 +150,15 @@ def backtest(
     """Run a strategy over every session of ``chains``, deciding at each close.
 
     What is decided at one close fills at the next session's quotes, all legs or none. Options
-    expire against the close of their last day. Cash earns nothing in this first form.
+    expire against the close of their last day; shorts are assigned early when their holders
+    lose by waiting. Cash earns nothing in this first form.
 
     Parameters
     ----------
     capital
         Opening cash, dollars, positive.
+    exercise
+        How the holders of what is sold behave: near the strike, and before expiry.
     progress
         Wraps the sessions, such as ``tqdm``.
 
@@ -165,7 +171,7 @@ def backtest(
         raise ValueError(f"capital must be positive, got {capital}")
     if not chains.sessions:
         raise ValueError(f"no sessions of {', '.join(chains.symbols)} to test on")
-    house = House(account, limits or Limits(), costs, fills or FillModel())
+    house = House(account, limits or Limits(), costs, fills or FillModel(), exercise)
     run = _Run(house, strategy, breaker or Breaker(), capital, chains.sessions[0])
     for day in progress(chains.sessions):
         run.one_day(chains.view(day, run.last_quotes))
@@ -198,11 +204,13 @@ class _Run:
         """Yesterday's orders meet today's market, then today's close is settled and judged."""
         morning = market_events(self.working, self.book, view, self.house)
         book = self.book.after_all(morning.events)
+        closing = closing_events(book, view, self.house)
+        book = book.after_all(closing)
         decided = decisions(book, view, self.strategy, self.house, self.breaker, self.capital)
-        self.events += [*morning.events, *decided.settled]
+        self.events += [*morning.events, *closing]
         self.unfilled += morning.unfilled
         self.refused += decided.refused
-        self.book, self.working, self.breaker = decided.book, decided.orders, decided.breaker
+        self.book, self.working, self.breaker = book, decided.orders, decided.breaker
         self.last_quotes = last_quotes_after(self.book, view, self.last_quotes)
         spreads = [2 * quote.half_spread for quote in self.last_quotes.values()]
         self.widest_spread = max([self.widest_spread, *spreads])

@@ -1,84 +1,219 @@
-"""What expiry and exercise do to a book: settlement in cash, delivery of shares, dividends.
+"""What a close does to a book: expiry, exercise and assignment, the only place they come from.
 
-First form: settlement at expiry and dividends on shares held. Early exercise, pin risk and AM
-prints come with the full rules.
+The key of an expiry is its root and the instant its price is struck: one print for all legs.
+Options on indices pay in cash; all others deliver shares at the strike, into the trade of the
+option. Which of several contracts are assigned is drawn; the chances are `exercise`'s.
 """
 
-from datetime import date
+from collections.abc import Callable
+from datetime import datetime
 from decimal import Decimal
+
+import numpy as np
 
 from dollarbill_core.market.chains import NoQuote
 from dollarbill_core.market.view import View
-from dollarbill_core.values.book import (
-    Assignment,
-    Book,
-    Dividend,
-    Event,
-    Exercise,
-    Expiry,
+from dollarbill_core.rules.exercise import (
+    CERTAIN,
+    ExercisePolicy,
+    assignment_chance,
+    early_exercise,
+    exercise_threshold,
+    may_pay,
 )
+from dollarbill_core.values.book import Assignment, Book, Event, Exercise, Expiry
 from dollarbill_core.values.calendars import expiry_instant, last_trading_day
 from dollarbill_core.values.contracts import (
     Leg,
     Option,
     Settlement,
-    Stock,
     dollars_per_share,
 )
 
-# In the money by this much, an option is exercised unless its holder says otherwise.
-# Source: OCC Rule 805(d)(2), exercise by exception, threshold of $.01 since 2008-06.
-EXERCISE_THRESHOLD = Decimal("0.01")
+Held = tuple[str, Option, int]  # the trade, or none; the option; its signed quantity
+Chance = Callable[[Option], float]
 
 
-def settlement(book: Book, view: View) -> tuple[Event, ...]:
+def events_at_close(
+    book: Book,
+    view: View,
+    *,
+    policy: ExercisePolicy = CERTAIN,
+    rng: np.random.Generator | None = None,
+) -> tuple[Event, ...]:
+    """Everything that a close does to a book, in order: expiries, then early assignments.
+
+    The one function that a backtest and a simulated broker call, once for each close; the
+    splits and dividends of the morning are `adjustments.events_at_open`. A call assigned on the
+    eve of an ex-date takes the shares with it at that close: its covered writer loses the
+    dividend, and an uncovered one, short the shares on the ex-date, owes it.
+
+    Parameters
+    ----------
+    policy
+        How holders behave; by default nothing is left to chance.
+    rng
+        The draws; by default those of the policy's seed and the day.
+
+    Raises
+    ------
+    NoQuote, ValueError
+        As ``settlement`` and ``early_assignments``.
+    """
+    rng = rng or policy.generator(view.today)
+    settled = settlement(book, view, policy=policy, rng=rng)
+    early = early_assignments(book.after_all(settled), view, policy=policy, rng=rng)
+    return (*settled, *early)
+
+
+def expired(book: Book, now: datetime) -> tuple[Held, ...]:
+    """Every held option whose settlement price is struck by ``now``, in book order."""
+    return tuple(each for each in _options(book) if expiry_instant(each[1]) <= now)
+
+
+def settlement(
+    book: Book,
+    view: View,
+    *,
+    policy: ExercisePolicy = CERTAIN,
+    rng: np.random.Generator | None = None,
+) -> tuple[Event, ...]:
     """The events of every held option whose settlement instant has come, in book order.
 
-    All legs of one expiry settle against one price, the underlying's close on its last trading
-    day: the view's spot when that is today, else that day's close in the history. Cash-settled
-    options pay their intrinsic value; others in the money by ``EXERCISE_THRESHOLD`` or more
-    turn into shares at the strike; the rest lapse.
+    All legs of one key settle against one price: the view's print of that root and day, else,
+    for options that settle in the afternoon, the underlying's close of that day: the view's
+    spot when that is today, else the history's. Cash-settled options pay their intrinsic value;
+    of the others, longs in the money by the exception's threshold are exercised, shorts are
+    assigned by the policy's chance, and the rest lapse.
+
+    Source: OCC Rule 805, exercise by exception; Cboe product specifications, "Settlement of
+    Option Exercise", read 2026-11.
 
     Raises
     ------
     NoQuote
-        If the close of an earlier last trading day is not known; no later one stands for it.
+        If the print of an AM-settled option, or the close of an earlier last trading day, is
+        not known; no later price stands for it.
     ValueError
-        For an AM-settled option: its opening print is not in a view.
+        For a non-standard deliverable, which is not guessed.
     """
+    due = expired(book, view.now)
+    for _, option, _ in due:
+        if option.is_adjusted:
+            raise ValueError(f"{option} has a non-standard deliverable: book its end by hand")
+    prices = {option: _settling_price(option, view) for _, option, _ in due}
+    rng = rng or policy.generator(view.today)
+    physical = [each for each in due if each[1].settlement is Settlement.PHYSICAL]
+    assigned = _drawn(physical, lambda each: assignment_chance(each, prices[each], policy), rng)
     events: list[Event] = []
-    for trade_id, leg in _held(book):
-        if isinstance(leg.instrument, Option) and expiry_instant(leg.instrument) <= view.now:
-            events.append(_settled(trade_id, leg, leg.instrument, view))
+    for held in due:
+        value = held[1].intrinsic(prices[held[1]])
+        events += _ended(held, value, assigned.get(held[:2], 0), view.now, policy)
     return tuple(events)
 
 
-def _held(book: Book) -> list[tuple[str, Leg]]:
-    """Every leg of every trade, then what positions hold outside any trade."""
+def early_assignments(
+    book: Book,
+    view: View,
+    *,
+    policy: ExercisePolicy = CERTAIN,
+    rng: np.random.Generator | None = None,
+) -> tuple[Assignment, ...]:
+    """The shorts that are assigned at this close, before their expiry, in book order.
+
+    Those whose holders lose by waiting for the next close (``exercise.early_exercise``), each
+    contract with the policy's ``early_chance``. Our own longs are exercised early by decision
+    alone. On a day without a chain of an underlying, in a view that has chains of others,
+    nobody decides on it.
+
+    Raises
+    ------
+    NoQuote
+        If the view has no price, mark or vol to judge an option by.
+    """
+    shorts = [each for each in _options(book) if each[2] < 0 and _may_be_early(each[1], view)]
+    due = [each for each in shorts if early_exercise(each[1], view).is_due]
+    rng = rng or policy.generator(view.today)
+    assigned = _drawn(due, lambda option: policy.early_chance, rng)
+    return tuple(
+        Assignment(view.now, trade, option, assigned[trade, option])
+        for trade, option, _ in due
+        if assigned[trade, option]
+    )
+
+
+def _options(book: Book) -> list[Held]:
+    """The options of every trade, then what positions hold outside any trade."""
     legs = [(trade.id, leg) for trade in book.trades for leg in trade.legs]
     for position in book.positions:
         traded = sum(x.quantity for _, x in legs if x.instrument == position.instrument)
         if position.quantity != traded:
             legs.append(("", Leg(position.instrument, position.quantity - traded)))
-    return legs
+    return [(t, x.instrument, x.quantity) for t, x in legs if isinstance(x.instrument, Option)]
 
 
-def _settled(trade: str, leg: Leg, option: Option, view: View) -> Event:
-    if option.is_am_settled:
-        raise ValueError(f"{option} settles to an opening print, which this view does not hold")
-    value = option.intrinsic(_settling_close(option, view))
+def _may_be_early(option: Option, view: View) -> bool:
+    if option.is_european or option.is_adjusted or expiry_instant(option) <= view.now:
+        return False
+    if view.chains and option.underlying not in view.chains:
+        return False
+    return may_pay(option, view)
+
+
+def _drawn(
+    held: list[Held], chance: Chance, rng: np.random.Generator
+) -> dict[tuple[str, Option], int]:
+    """How many contracts of each short are assigned, by trade and option.
+
+    The number of each option over all trades is binomial, and falls on the trades as if every
+    contract were as likely; options in the order of their names, so that books that hold the
+    same draw the same. What is certain draws nothing.
+    """
+    found: dict[tuple[str, Option], int] = {}
+    for option in sorted({option for _, option, _ in held}, key=str):
+        trades = [
+            (trade, -count) for trade, each, count in held if each == option and count < 0
+        ]
+        counts = [count for _, count in trades]
+        p = chance(option)
+        number = sum(counts) * int(p) if p in (0, 1) else int(rng.binomial(sum(counts), p))
+        if 0 < number < sum(counts) and len(counts) > 1:
+            counts = rng.multivariate_hypergeometric(counts, number).tolist()
+        elif number < sum(counts):
+            counts = [number] * len(counts)
+        found |= {(trade, option): n for (trade, _), n in zip(trades, counts, strict=True)}
+    return found
+
+
+def _ended(
+    held: Held, value: Decimal, assigned: int, now: datetime, policy: ExercisePolicy
+) -> list[Event]:
+    """What becomes of one leg whose option is worth ``value`` per share at its end."""
+    trade, option, quantity = held
     if option.settlement is Settlement.CASH:
-        return Expiry(view.now, trade, option, leg.quantity, value)
-    if value < EXERCISE_THRESHOLD:
-        return Expiry(view.now, trade, option, leg.quantity)
-    if leg.direction.is_short:
-        return Assignment(view.now, trade, option, -leg.quantity)
-    return Exercise(view.now, trade, option, leg.quantity)
+        return [Expiry(now, trade, option, quantity, value)]
+    if quantity > 0:
+        if value >= (policy.threshold or exercise_threshold(option)):
+            return [Exercise(now, trade, option, quantity)]
+        return [Expiry(now, trade, option, quantity)]
+    events: list[Event] = []
+    if assigned:
+        events.append(Assignment(now, trade, option, assigned))
+    if quantity + assigned:
+        events.append(Expiry(now, trade, option, quantity + assigned))
+    return events
 
 
-def _settling_close(option: Option, view: View) -> Decimal:
-    """Dollars per share of the underlying at the close that decides ``option``."""
+def _settling_price(option: Option, view: View) -> Decimal:
+    """Dollars per share, or index points, at which ``option`` settles."""
     day = last_trading_day(option.expiry)
+    if (struck := view.prints.get((option.root, day))) is not None:
+        return struck
+    if option.is_am_settled:
+        raise NoQuote(
+            f"{option} settles to the opening print of {day}, which is not known: give the "
+            f"chains or the view prints={{({option.root!r}, date({day:%Y, %-m, %-d})): ...}}"
+        )
     if day == view.today:
         return view.spot(option.underlying)
     history = view.history.get(option.underlying)
@@ -86,25 +221,3 @@ def _settling_close(option: Option, view: View) -> Decimal:
     if close is None:
         raise NoQuote(f"{option} settles at the close of {day}, which is not known")
     return dollars_per_share(close)
-
-
-def dividends_due(book: Book, view: View) -> tuple[Dividend, ...]:
-    """What the shares of a book receive, or owe, for ex-dates since its last event.
-
-    Every ex-date after the day of that event counts, up to today's: one that fell on a day
-    without quotes is paid at the next, and none is paid twice. A book without events is held
-    since the previous close.
-    """
-    return tuple(
-        Dividend(view.now, position.instrument, position.quantity, dividend.per_share)
-        for position in book.positions
-        if isinstance(position.instrument, Stock)
-        for dividend in view.dividends.get(position.instrument.symbol, ())
-        if _is_new(dividend.ex_date, book, view)
-    )
-
-
-def _is_new(ex_date: date, book: Book, view: View) -> bool:
-    if book.as_of is None:
-        return ex_date == view.today
-    return book.as_of.astimezone(view.now.tzinfo).date() < ex_date <= view.today

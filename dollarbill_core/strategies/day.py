@@ -8,8 +8,10 @@ from typing import Any
 from dollarbill_core.market.chains import NoQuote, Quote
 from dollarbill_core.market.view import View
 from dollarbill_core.rules.accounts import REG_T, Account
-from dollarbill_core.rules.assignment import dividends_due, settlement
+from dollarbill_core.rules.adjustments import events_at_open
+from dollarbill_core.rules.assignment import events_at_close
 from dollarbill_core.rules.costs import INTERACTIVE_BROKERS, Costs, FillModel, executed
+from dollarbill_core.rules.exercise import CERTAIN, ExercisePolicy
 from dollarbill_core.rules.limits import Breaker, Limits, Refusal, refusal
 from dollarbill_core.strategies.short_premium import Strategy
 from dollarbill_core.values.book import Book, Event
@@ -19,12 +21,13 @@ from dollarbill_core.values.orders import Order, Proposal, order_from
 
 @dataclass(frozen=True, slots=True)
 class House:
-    """What stays the same from day to day: account, limits, costs and how orders fill."""
+    """What stays the same from day to day: account, limits, costs, fills, holders' habits."""
 
     account: Account
     limits: Limits
     costs: Costs
     fills: FillModel
+    exercise: ExercisePolicy = CERTAIN
 
 
 def house_from(parameters: Mapping[str, Any]) -> House:
@@ -60,10 +63,8 @@ class Morning:
 
 @dataclass(frozen=True, slots=True)
 class Decisions:
-    """What was settled, what the strategy wanted, which orders passed and which did not."""
+    """What the strategy wanted, which orders passed and which did not."""
 
-    book: Book
-    settled: tuple[Event, ...]
     proposals: tuple[Proposal, ...]
     orders: tuple[Order, ...]
     refused: tuple[Refusal, ...]
@@ -73,10 +74,11 @@ class Decisions:
 def market_events(working: tuple[Order, ...], book: Book, view: View, house: House) -> Morning:
     """What this session's quotes bring to a book and its working orders: a broker's part.
 
-    Dividends of shares held overnight come first, then each order in turn. An order decided
-    earlier fills at this view's quotes; it never fills in the snapshot that decided it.
+    Splits and dividends of what was held overnight come first, then each order in turn. An
+    order decided earlier fills at this view's quotes; it never fills in the snapshot that
+    decided it.
     """
-    events: list[Event] = [*dividends_due(book, view)]
+    events: list[Event] = [*events_at_open(book, view)]
     unfilled: list[Unfilled] = []
     for order in working:
         try:
@@ -88,6 +90,11 @@ def market_events(working: tuple[Order, ...], book: Book, view: View, house: Hou
     return Morning(tuple(events), tuple(unfilled))
 
 
+def closing_events(book: Book, view: View, house: House) -> tuple[Event, ...]:
+    """What this close settles and assigns, once for each close: a broker's part."""
+    return events_at_close(book, view, policy=house.exercise)
+
+
 def decisions(
     book: Book,
     view: View,
@@ -97,13 +104,11 @@ def decisions(
     units: Decimal,
     working: Sequence[Order] = (),
 ) -> Decisions:
-    """Settle what has expired, then decide what to send. The backtest and a session call this.
+    """Decide what to send from a book that the close has settled; backtest and session alike.
 
     ``working`` are orders sent earlier that may still fill; the gates count them. ``units``
     turn the NAV into the value of one unit, which is what the breaker follows.
     """
-    settled = settlement(book, view)
-    book = book.after_all(settled)
     breaker = breaker.after((book.cash + book.total(view.mark)) / units)
     orders: list[Order] = []
     refused: list[Refusal] = []
@@ -116,7 +121,7 @@ def decisions(
             orders.append(order)
         else:
             refused.append(stopped)
-    return Decisions(book, settled, proposals, tuple(orders), tuple(refused), breaker)
+    return Decisions(proposals, tuple(orders), tuple(refused), breaker)
 
 
 def last_quotes_after(

@@ -288,6 +288,8 @@ class Book:
         """Without the contracts, and with the shares that changed hands for them."""
         if event.quantity <= 0:
             raise WrongEvent(f"a number of contracts is above 0: {event}")
+        if event.option.is_adjusted:
+            raise WrongEvent(f"{event.option} has a non-standard deliverable: book by hand")
         gone = -event.quantity if isinstance(event, Assignment) else event.quantity
         option, stock = event.option, Stock(event.option.underlying)
         self._demand_held(event.trade, option, gone)
@@ -387,7 +389,7 @@ def _after_split(split: Split, instrument: Instrument, quantity: int) -> tuple[I
     if instrument.underlying != split.stock.symbol:
         return instrument, quantity
     if isinstance(instrument, Option):
-        if split.old != 1:
+        if split.old != 1 or instrument.is_adjusted:
             raise WrongEvent(f"a {split.new}:{split.old} split adjusts {instrument}: by hand")
         strike = (instrument.strike / split.new).quantize(Decimal("0.01"), ROUND_HALF_UP)
         return replace(instrument, strike=strike), quantity * split.new

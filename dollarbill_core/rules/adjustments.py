@@ -1,0 +1,148 @@
+"""What corporate actions do to a book: dividends, splits, and contracts they make non-standard.
+
+Whole splits (7 for 1) divide strikes and multiply contracts, which `Book.after` does. Reverse
+and odd splits and special dividends leave contracts that deliver something else, under a root
+with a digit (SPY1). We neither trade nor guess those: a person books them by hand.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, time
+from decimal import Decimal
+from typing import TypeVar
+
+from dollarbill_core.market.carry import CashDividend, ShareSplit
+from dollarbill_core.market.view import View
+from dollarbill_core.rules.requirements import NotAllowed
+from dollarbill_core.values.book import Book, Dividend, Split
+from dollarbill_core.values.calendars import MARKET_ZONE
+from dollarbill_core.values.contracts import (
+    STANDARD_MULTIPLIER,
+    Instrument,
+    Option,
+    Stock,
+)
+
+ZERO = Decimal(0)
+Action = TypeVar("Action", CashDividend, ShareSplit)
+_OPEN = time(9, 30)
+
+
+@dataclass(frozen=True, slots=True)
+class Deliverable:
+    """What one contract delivers: shares of its underlying, and dollars beside them.
+
+    The exercise price is paid on the multiplier, whatever is delivered.
+    Source: OCC By-Laws, Article VI, Section 11A, as brokers describe it, read 2026-11.
+
+    A contract struck at 50 that delivers 97 shares and 14.50:
+
+    >>> odd = Deliverable(97, Decimal("14.50"))
+    >>> odd.is_standard, odd.shares, odd.exercise_cash(Decimal(50))
+    (False, 97, Decimal('5000'))
+    """
+
+    shares: int = STANDARD_MULTIPLIER
+    cash: Decimal = ZERO
+    multiplier: int = STANDARD_MULTIPLIER
+
+    @property
+    def is_standard(self) -> bool:
+        return self == STANDARD
+
+    def exercise_cash(self, strike: Decimal) -> Decimal:
+        """Dollars that change hands for one contract."""
+        return strike * self.multiplier
+
+
+STANDARD = Deliverable()
+
+
+def why_not_standard(instrument: Instrument, deliverable: Deliverable = STANDARD) -> str:
+    """Why an instrument is refused for trading, in one line; empty for a standard one.
+
+    By its root, or by what the broker says it delivers.
+
+    >>> why_not_standard(Option.from_occ("SPY1261218P00600000"))
+    'SPY1 2026-12-18 600 PUT has a non-standard deliverable (an adjusted root): not traded'
+    """
+    if not isinstance(instrument, Option):
+        return ""
+    if instrument.is_adjusted:
+        return f"{instrument} has a non-standard deliverable (an adjusted root): not traded"
+    if deliverable.is_standard:
+        return ""
+    beside = f" and {deliverable.cash} dollars" if deliverable.cash else ""
+    return (
+        f"{instrument} has a non-standard deliverable ({deliverable.shares} shares{beside}, "
+        f"multiplier {deliverable.multiplier}): not traded"
+    )
+
+
+def demand_standard(instruments: Iterable[Instrument]) -> None:
+    """Raise NotAllowed for the first instrument with a non-standard deliverable, by name."""
+    for instrument in instruments:
+        if why := why_not_standard(instrument):
+            raise NotAllowed(why)
+
+
+def events_at_open(book: Book, view: View) -> tuple[Split | Dividend, ...]:
+    """The splits and dividends of what a book holds, for ex-dates since its last event.
+
+    The public order of a morning, a broker's part: by ex-date, and on one date splits first, so
+    that a dividend is paid on the shares there are by then. Shares held receive it, short ones
+    owe it. Every ex-date whose session opened after the book's last event counts, up to
+    today's: one that fell on a day without quotes is met at the next, and none is met twice. A
+    book without events is held since the previous close. What is announced for later waits.
+
+    Raises
+    ------
+    WrongEvent
+        For a split that leaves a non-standard deliverable or part of a share: book by hand what
+        the broker reports.
+    """
+    return _happened(book, view, [*_listed(view.splits), *_listed(view.dividends)])
+
+
+def dividends_due(book: Book, view: View) -> tuple[Split | Dividend, ...]:
+    """The dividends alone, of ``events_at_open``."""
+    return _happened(book, view, _listed(view.dividends))
+
+
+def _listed(known: Mapping[str, tuple[Action, ...]]) -> list[tuple[str, Action]]:
+    return [(symbol, action) for symbol, actions in known.items() for action in actions]
+
+
+def _happened(
+    book: Book, view: View, actions: Iterable[tuple[str, CashDividend | ShareSplit]]
+) -> tuple[Split | Dividend, ...]:
+    """What the actions that are due do to what is held, each after those before it."""
+    due = [each for each in actions if _is_due(each[1].ex_date, book, view)]
+    events: list[Split | Dividend] = []
+    for symbol, action in sorted(due, key=_place):
+        happened = _event(Stock(symbol), action, book, view.now)
+        events += happened
+        book = book.after_all(happened)
+    return tuple(events)
+
+
+def _event(
+    stock: Stock, action: CashDividend | ShareSplit, book: Book, now: datetime
+) -> tuple[Split | Dividend, ...]:
+    """The one event, or none where the book holds nothing that it concerns."""
+    if isinstance(action, CashDividend):
+        shares = book.quantity(stock)
+        return (Dividend(now, stock, shares, action.per_share),) if shares else ()
+    is_held = any(p.instrument.underlying == stock.symbol for p in book.positions)
+    return (Split(now, stock, action.new, action.old),) if is_held else ()
+
+
+def _place(due: tuple[str, CashDividend | ShareSplit]) -> tuple[date, bool, str]:
+    symbol, action = due
+    return action.ex_date, isinstance(action, CashDividend), symbol
+
+
+def _is_due(ex_date: date, book: Book, view: View) -> bool:
+    if book.as_of is None:
+        return ex_date == view.today
+    return book.as_of < datetime.combine(ex_date, _OPEN, MARKET_ZONE) <= view.now
