@@ -34,7 +34,10 @@ from dollarbill_core.values.contracts import Leg, Legs, Option, cents
 
 ZERO = Decimal(0)
 POINTS_EACH_WAY = 5
-LEAST_PER_SHARE = Decimal("0.375")  # x multiplier for each contract: FINRA Rule 4210(g)(7)
+# Dollars, times the multiplier, for each contract "carried long or short": FINRA Rule 4210(g)(7)
+# as the disclosure statement of brokers (Fidelity, optionsXpress) repeats it, read 2026-11. That
+# a worthless long is charged no more than its value could not be read: it is charged in full.
+LEAST_PER_SHARE = Decimal("0.375")
 _BROAD = (Product.BROAD_INDEX, Product.BROAD_ETF)
 
 
