@@ -34,9 +34,9 @@ from dollarbill_core.values.contracts import Leg, Legs, Option, cents
 
 ZERO = Decimal(0)
 POINTS_EACH_WAY = 5
-# Dollars, times the multiplier, for each contract "carried long or short": FINRA Rule 4210(g)(7)
-# as the disclosure statement of brokers (Fidelity, optionsXpress) repeats it, read 2026-11. That
-# a worthless long is charged no more than its value could not be read: it is charged in full.
+# Dollars, times the multiplier, for each contract "carried long or short": FINRA Rule
+# 4210(g)(7) as brokers' disclosure statements repeat it (Fidelity, optionsXpress), read
+# 2026-11. A worthless long is charged as well: no cap at its value could be read.
 LEAST_PER_SHARE = Decimal("0.375")
 _BROAD = (Product.BROAD_INDEX, Product.BROAD_ETF)
 
