@@ -2,7 +2,8 @@
 
 from decimal import Decimal as D
 
-from dollarbill_core.rules.requirements import Group, Requirement, Rule
+from dollarbill_core.rules.accounts import REG_T
+from dollarbill_core.rules.requirements import Group, Margins, Requirement, Rule
 from dollarbill_core.values.contracts import Leg, Option, Stock
 
 SOLD = Leg(Option.from_occ("XYZ261218P00095000"), -1)
@@ -62,3 +63,19 @@ def test_the_sentence_stands_without_figures():
     held = Group((Leg(Stock("XYZ"), 100),), Rule.LONG_STOCK, D(2500), D(2500))
 
     assert held.why == "+100 XYZ: long stock asks 2,500.00"
+
+
+def test_alpacas_account_example_is_equity_less_the_initial_requirement():
+    """U16: options buying power 40,340.18, and twice that under Regulation T."""
+    held = Group((SOLD,), Rule.UNCOVERED_PUT, D("63480.38"), D("63480.38"))
+
+    left = D("103820.56") - Requirement((held,), (held,)).initial
+
+    assert left == D("40340.18")
+    assert left / REG_T.stock_initial == D("80680.36")
+
+
+def test_units_of_a_structure_ask_as_many_times_its_margins():
+    asked = Margins(D(750), D(0), paid=D(1000), lent=D(250)).times(3)
+
+    assert asked == Margins(D(2250), D(0), D(3000), D(750))

@@ -14,7 +14,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
-from itertools import pairwise
 
 from dollarbill_core.pricing.polyline import INFINITE, Least, Line, Polyline
 from dollarbill_core.rules.accounts import REG_T, Account, UnequalCondors
@@ -226,17 +225,16 @@ def _loss(legs: Sequence[Leg], unequal: UnequalCondors) -> Decimal:
     """The worst netted intrinsic loss, of both sides or of each, as the house has it."""
     if unequal is UnequalCondors.TWO_SPREADS:
         sides = [[leg for leg in legs if _option(leg).right is right] for right in Right]
-        puts, calls = (-worst_intrinsic(side).dollars for side in sides)
-        if puts and calls and puts != calls:
-            return puts + calls
+        calls, puts = (-worst_intrinsic(side).dollars for side in sides)
+        if calls and puts and calls != puts:
+            return calls + puts
     return max(-worst_intrinsic(legs).dollars, ZERO)
 
 
 def box_width(legs: Sequence[Leg]) -> Decimal:
     """What a box pays whatever happens, dollars; negative if short, 0 if the legs are no box.
 
-    A long call and a short put at one strike, a short call and a long put at another, one
-    expiry: worth the distance of the strikes.
+    A long call and a short put at one strike, the opposite at another, and one expiry.
 
     >>> tails = {"C00300000": 1, "P00300000": -1, "C00320000": -1, "P00320000": 1}
     >>> box_width([Leg(Option.from_occ(f"SPY261218{tail}"), n) for tail, n in tails.items()])
@@ -247,8 +245,9 @@ def box_width(legs: Sequence[Leg]) -> Decimal:
     if not is_four or len({(o.underlying, expiry_instant(o)) for o in options}) > 1:
         return ZERO
     payoff = Polyline(tuple(_line(leg) for leg in legs))
-    flat = all(payoff.at(a) == payoff.at(b) for a, b in pairwise(payoff.corners))
-    return payoff.at(ZERO) if flat and not payoff.slope_above(payoff.corners[-1]) else ZERO
+    first, *others = (payoff.at(corner) for corner in payoff.corners)
+    is_flat = all(first == other for other in others)
+    return first if is_flat and not payoff.slope_above(payoff.corners[-1]) else ZERO
 
 
 def long_box_loan(legs: Sequence[Leg], value: Decimal, account: Account = REG_T) -> Decimal:
