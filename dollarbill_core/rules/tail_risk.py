@@ -84,7 +84,7 @@ def tail(profits: ArrayLike, level: float = 0.95) -> Tail:
     below = int(place)
     above = min(below + 1, len(ordered) - 1)
     quantile = float(ordered[below] + (place - below) * (ordered[above] - ordered[below]))
-    worst = ordered[ordered <= max(quantile, ordered[below])]
+    worst = ordered[ordered <= quantile]
     return Tail(level, -quantile, -float(worst.mean()), len(ordered), len(worst))
 
 
