@@ -3,10 +3,10 @@
 import math
 from bisect import bisect_right
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 
-from dollarbill_core.values.calendars import next_session
+from dollarbill_core.values.calendars import MARKET_ZONE, next_session
 
 # Notice of a dividend or a split is given no later than this before its record date. Source:
 # SEC Rule 10b-17(b)(1), 17 CFR 240.10b-17, in force since 1971-07-12, read 2026-11. It exempts
@@ -39,6 +39,11 @@ class Rates:
         if math.isnan(years):
             raise ValueError("years must not be NaN")
         return self.flat
+
+
+def ex_instant(ex_date: date) -> datetime:
+    """From when shares trade without what goes ex on ``ex_date``: 09:30 in New York."""
+    return datetime.combine(ex_date, time(9, 30), MARKET_ZONE)
 
 
 def record_date(ex_date: date) -> date:

@@ -7,15 +7,14 @@ with a digit (SPY1). We neither trade nor guess those: a person books them by ha
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import date, datetime, time
+from datetime import date, datetime
 from decimal import Decimal
 from typing import TypeVar
 
-from dollarbill_core.market.carry import CashDividend, ShareSplit
+from dollarbill_core.market.carry import CashDividend, ShareSplit, ex_instant
 from dollarbill_core.market.view import View
 from dollarbill_core.rules.requirements import NotAllowed
 from dollarbill_core.values.book import Book, Dividend, Split
-from dollarbill_core.values.calendars import MARKET_ZONE
 from dollarbill_core.values.contracts import (
     STANDARD_MULTIPLIER,
     Instrument,
@@ -25,7 +24,6 @@ from dollarbill_core.values.contracts import (
 
 ZERO = Decimal(0)
 Action = TypeVar("Action", CashDividend, ShareSplit)
-_OPEN = time(9, 30)
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,4 +143,4 @@ def _place(due: tuple[str, CashDividend | ShareSplit]) -> tuple[date, bool, str]
 def _is_due(ex_date: date, book: Book, view: View) -> bool:
     if book.as_of is None:
         return ex_date == view.today
-    return book.as_of < datetime.combine(ex_date, _OPEN, MARKET_ZONE) <= view.now
+    return book.as_of < ex_instant(ex_date) <= view.now

@@ -7,15 +7,15 @@ from typing import NamedTuple
 
 import numpy as np
 
+from dollarbill_core.market.carry import ex_instant
 from dollarbill_core.market.chains import NoQuote
 from dollarbill_core.market.view import View
-from dollarbill_core.pricing import american
+from dollarbill_core.pricing import american, black_scholes, grid
 from dollarbill_core.values.calendars import (
     close_instant,
     expiry_instant,
     last_trading_day,
     next_session,
-    open_instant,
     years_between,
 )
 from dollarbill_core.values.contracts import Option, Right
@@ -239,7 +239,7 @@ def _wait(option: Option, view: View) -> _Wait:
     paid = tuple(
         (years_between(view.now, at), float(each.per_share))
         for each in view.dividends.get(option.underlying, ())
-        if view.now < (at := open_instant(each.ex_date)) < expiry
+        if view.now < (at := ex_instant(each.ex_date)) < expiry
     )
     expected = view.dividend_yields.get(option.underlying, 0.0)
     unannounced = expected - sum(dollars for _, dollars in paid) / (spot * life)
@@ -254,22 +254,25 @@ def _wait(option: Option, view: View) -> _Wait:
 
 
 def _held(option: Option, wait: _Wait, vol: float) -> float:
-    """Dollars per share of waiting: the American value at the next close, expected now."""
+    """Dollars per share of waiting: the American value at the next close, expected now.
+
+    That is the European value now, plus what the right to exercise from the next close on is
+    expected to add to it.
+    """
     nodes, weights = _NORMAL
     stdev = vol * np.sqrt(wait.years)
     drift = (wait.rate - wait.dividend_yield) * wait.years - 0.5 * stdev**2
-    then = american.price(
-        option.right,
-        wait.fallen * np.exp(drift + stdev * nodes),
-        float(option.strike),
-        wait.life - wait.years,
-        wait.rate,
-        vol,
-        wait.dividend_yield,
-        wait.later,
-    )
-    expected = float(weights @ then) / float(weights.sum())
-    return expected * float(np.exp(-wait.rate * wait.years))
+    spots = wait.fallen * np.exp(drift + stdev * nodes)
+    carry = float(option.strike), wait.life, wait.rate, vol, wait.dividend_yield
+    if wait.later:
+        paid = [(at + wait.years, dollars) for at, dollars in wait.later]
+        european = grid.european(option.right, wait.fallen, *carry, paid).price
+    else:
+        european = black_scholes.price(option.right, wait.fallen, *carry)
+    rest = carry[0], wait.life - wait.years, *carry[2:]
+    added = american.early_exercise_premium(option.right, spots, *rest, wait.later)
+    expected = float(weights @ added) / float(weights.sum())
+    return float(european) + expected * float(np.exp(-wait.rate * wait.years))
 
 
 def _vol(option: Option, view: View, wait: _Wait) -> float:
