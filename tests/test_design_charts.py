@@ -17,6 +17,7 @@ from dollarbill_core.publishing.design_charts import (
 )
 from dollarbill_core.results.outlook import Outlook
 from dollarbill_core.rules.margin import Requirement
+from dollarbill_core.values.book import Book
 from dollarbill_core.values.calendars import expiry_instant
 from dollarbill_core.values.contracts import Leg, Option
 
@@ -41,7 +42,7 @@ def promised(legs, credit: str = "200") -> Outlook:
         spot=100.0,
         legs=tuple(legs),
         candidates=(),
-        credit=D(credit),
+        book=Book(D(credit)),
         vols=(0.2,) * len(legs),
         rate=0.03,
         dividend_yield=0.01,

@@ -50,7 +50,7 @@ _MOMENT = 1e-6  # years: half a minute
 class Outlook:
     """One structure of one expiry, priced at one view; dollars for the whole package.
 
-    ``vols`` are each leg's implied vol; ``deviation`` and ``move`` go by their mean. Chances
+    ``book`` holds the structure and its credit, nothing else. ``vols`` are each leg's implied vol; ``deviation`` and ``move`` go by their mean. Chances
     are risk-neutral, from a lognormal price at that mean vol.
     """
 
@@ -59,12 +59,17 @@ class Outlook:
     spot: float
     legs: Legs
     candidates: tuple[Candidate, ...]
-    credit: Decimal
+    book: Book
     vols: tuple[float, ...]
     rate: float
     dividend_yield: float
     required: Requirement
     surface: Surface | None = None
+
+    @property
+    def credit(self) -> Decimal:
+        """Dollars that opening brings in, negative where it costs."""
+        return self.book.cash
 
     @property
     def years(self) -> float:
@@ -227,18 +232,18 @@ def outlook(
         quantity=strategy.quantity,
     )
     options = [leg.instrument for leg in choice.legs if isinstance(leg.instrument, Option)]
-    expires = expiry_instant(options[0])
+    expires, book = expiry_instant(options[0]), _sold(choice.legs, view, fills)
     return Outlook(
         now=view.now,
         expires=expires,
         spot=chain.spot,
         legs=choice.legs,
         candidates=choice.candidates,
-        credit=_credit(choice.legs, view, fills),
+        book=book,
         vols=tuple(_vol(option, chain) for option in options),
         rate=view.rates.continuous(years_between(view.now, expires)),
         dividend_yield=view.dividend_yields.get(symbol, 0.0),
-        required=requirement(_sold(choice.legs, view, fills), view, account),
+        required=requirement(book, view, account),
         surface=surface,
     )
 
