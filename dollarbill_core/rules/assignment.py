@@ -23,12 +23,7 @@ from dollarbill_core.rules.exercise import (
 )
 from dollarbill_core.values.book import Assignment, Book, Event, Exercise, Expiry
 from dollarbill_core.values.calendars import expiry_instant, last_trading_day
-from dollarbill_core.values.contracts import (
-    Leg,
-    Option,
-    Settlement,
-    dollars_per_share,
-)
+from dollarbill_core.values.contracts import Option, Settlement, dollars_per_share
 
 Held = tuple[str, Option, int]  # the trade, or none; the option; its signed quantity
 Chance = Callable[[Option], float]
@@ -143,13 +138,20 @@ def early_assignments(
 
 
 def _options(book: Book) -> list[Held]:
-    """The options of every trade, then what positions hold outside any trade."""
-    legs = [(trade.id, leg) for trade in book.trades for leg in trade.legs]
-    for position in book.positions:
-        traded = sum(x.quantity for _, x in legs if x.instrument == position.instrument)
-        if position.quantity != traded:
-            legs.append(("", Leg(position.instrument, position.quantity - traded)))
-    return [(t, x.instrument, x.quantity) for t, x in legs if isinstance(x.instrument, Option)]
+    """The options of every trade, then what is held outside any: even where both net to 0."""
+    held = [
+        (trade.id, leg.instrument, leg.quantity)
+        for trade in book.trades
+        for leg in trade.legs
+        if isinstance(leg.instrument, Option)
+    ]
+    loose = {p.instrument: p.quantity for p in book.positions}
+    for _, option, quantity in held:
+        loose[option] = loose.get(option, 0) - quantity
+    for each in sorted(loose, key=str):
+        if isinstance(each, Option) and loose[each]:
+            held.append(("", each, loose[each]))
+    return held
 
 
 def _may_be_early(option: Option, view: View) -> bool:
