@@ -17,11 +17,10 @@ from dollarbill_core.rules.accounts import (
     REG_T,
     TASTYTRADE,
     Method,
-    Product,
     UnequalCondors,
     product_of,
 )
-from dollarbill_core.rules.products import UNDERLYINGS
+from dollarbill_core.rules.products import UNDERLYINGS, Product
 from dollarbill_core.rules.requirements import NotAllowed
 from dollarbill_core.values.contracts import Option, Stock
 

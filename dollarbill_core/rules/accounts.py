@@ -9,26 +9,10 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import NamedTuple
 
-from dollarbill_core.rules.products import Product, product_of, underlying
+from dollarbill_core.rules.products import Product, underlying
+from dollarbill_core.rules.products import product_of as product_of  # callers know it here
 from dollarbill_core.rules.requirements import NotAllowed
 from dollarbill_core.values.contracts import Instrument
-
-__all__ = [
-    "ALPACA",
-    "CASH",
-    "ETFS_AS_EQUITIES",
-    "INTERACTIVE_BROKERS_REG_T",
-    "PORTFOLIO",
-    "REG_T",
-    "TASTYTRADE",
-    "Account",
-    "Method",
-    "Product",
-    "StockRates",
-    "Terms",
-    "UnequalCondors",
-    "product_of",
-]
 
 _WHOLE, _NOTHING = Decimal(1), Decimal(0)
 _INDICES = frozenset({Product.BROAD_INDEX, Product.VOLATILITY_INDEX})
@@ -96,7 +80,8 @@ class Account:
     paid_in_full_below: Decimal = _NOTHING
 
     def __post_init__(self) -> None:
-        fractions = [*self.short_option_rates.values(), self.floor, self.stock_maintenance]
+        fractions = [*self.short_option_rates.values(), self.floor]
+        fractions += [self.stock_initial, self.stock_maintenance]
         fractions += [part for terms in self.house_terms.values() for part in terms]
         for fraction in fractions:
             if not (fraction.is_finite() and _NOTHING <= fraction <= _WHOLE):
@@ -155,7 +140,8 @@ class Account:
 
 REG_T = Account(
     name="Reg T margin",
-    source="Regulation T (12 CFR 220.12) and FINRA Rule 4210(b), (c), (f)(2), read 2026-11",
+    source="Regulation T (12 CFR 220.12) and FINRA Rule 4210(b), (c), (f)(2), as 88 FR 14416, "
+    "Regulatory Notice 09-53 and brokers' pages quote them, read 2026-11",
     uncovered=True,
     short_option_rates={
         Product.EQUITY: Decimal("0.20"),

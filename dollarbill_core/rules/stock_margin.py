@@ -109,7 +109,8 @@ def covered_call_margins(
 def covered_put_margins(put: Option, spot: Decimal, account: Account) -> Margins:
     """Margin for a short put with the stock sold short, dollars per contract.
 
-    The short stock's own, and what the put is in the money.
+    The short stock's own, and what the put is in the money. Short shares of an ETF are not
+    taken to cover a put on its index: that asks more than it need, never less.
 
     Examples
     --------

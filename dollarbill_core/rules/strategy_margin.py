@@ -77,8 +77,8 @@ class ShortOption:
 def uncovered_requirement(short: ShortOption) -> Decimal:
     """Margin for one uncovered short option, dollars per contract, gross of the premium.
 
-    The option's market value, plus ``rate`` of the underlying less the amount out of the money,
-    but plus no less than ``floor`` of the spot (call) or of the strike (put).
+    The option's market value (to open, the price it sells at), plus ``rate`` of the underlying
+    less the amount out of the money, but no less than ``floor`` of spot (call) or strike (put).
 
     Source: FINRA Rule 4210(f)(2)(E)(i); Cboe Rule 10.3(c)(5)(A), as quoted in 88 FR 14416.
 
