@@ -454,13 +454,17 @@ def test_expiry_comes_before_early_assignment_in_one_close():
 
 def test_european_and_adjusted_options_and_days_without_prices_are_left_alone():
     index, odd = (option(Right.PUT, 100, root, date(2026, 12, 18)) for root in ("SPXW", "XYZ1"))
-    elsewhere = replace(
-        View(CLOSE, {"XYZ": D(40), "SPX": D(40)}, rates=Rates(0.04)),
-        chains={"ABC": None},
+    elsewhere = View(
+        CLOSE,
+        {"XYZ": D(40), "SPX": D(40)},
+        chains={"ABC": flat_chain(40, 0.2)},
+        rates=Rates(0.04),
     )
 
     for each in (index, odd, PUT):
         assert events_at_close(holding(each, -1), elsewhere) == ()
+    with pytest.raises(NoQuote, match="XYZ 2026-12-18 100 PUT is exercised early needs a mark"):
+        events_at_close(holding(PUT, -1), replace(elsewhere, chains={}))
 
 
 # Conservation: whoever is on the other side ends with what we gave up.

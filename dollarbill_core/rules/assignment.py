@@ -118,16 +118,14 @@ def early_assignments(
 
     Those whose holders lose by waiting for the next close (``exercise.early_exercise``), each
     contract with the policy's ``early_chance``. Our own longs are exercised early by decision
-    alone. On a day without a chain of an underlying, in a view that has chains of others,
-    nobody decides on it.
+    alone. Where a day's chains have no vol to judge an option by, nobody decides on it.
 
     Raises
     ------
     NoQuote
-        If the view has no price, mark or vol to judge an option by.
+        If a view made by hand, without chains, has no price, mark or vol to judge by.
     """
-    shorts = [each for each in _options(book) if each[2] < 0 and _may_be_early(each[1], view)]
-    due = [each for each in shorts if early_exercise(each[1], view).is_due]
+    due = [each for each in _options(book) if each[2] < 0 and _is_due(each[1], view)]
     rng = rng or policy.generator(view.today)
     assigned = _drawn(due, lambda option: policy.early_chance, rng)
     return tuple(
@@ -154,12 +152,16 @@ def _options(book: Book) -> list[Held]:
     return held
 
 
-def _may_be_early(option: Option, view: View) -> bool:
+def _is_due(option: Option, view: View) -> bool:
+    """Whether a rational holder exercises early; on a day that quotes nothing nobody does."""
     if option.is_european or option.is_adjusted or expiry_instant(option) <= view.now:
         return False
-    if view.chains and option.underlying not in view.chains:
-        return False
-    return may_pay(option, view)
+    try:
+        return may_pay(option, view) and early_exercise(option, view).is_due
+    except NoQuote:
+        if view.chains:
+            return False
+        raise
 
 
 def _drawn(
