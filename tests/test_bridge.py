@@ -96,7 +96,7 @@ def test_a_sound_record_gives_its_book():
     assert book.quantity(LATER_PUT) == -2
 
 
-def test_a_split_is_followed_by_the_book_alone():
+def test_a_split_is_followed_by_book_and_replay():
     halved = replace(PUT, strike=D(50))
     events = [*EVENTS[:3], Split(at(3), SHARES, 2)]
 

@@ -13,6 +13,7 @@ from dollarbill_core.results.nav import (
     closed_trades,
     plain_effect,
     reconciliation,
+    renamed,
 )
 from dollarbill_core.values.book import (
     Assignment,
@@ -116,9 +117,23 @@ def test_book_and_plain_rule_agree_on_every_way_out_of_a_short(option, count, pr
         )
 
 
-def test_splits_are_left_to_the_book():
-    with pytest.raises(ValueError, match="book alone"):
+def test_a_split_moves_nothing_and_renames():
+    with pytest.raises(ValueError, match="see renamed"):
         plain_effect(Split(NOW, SHARES, 2))
+
+
+@given(option=options, count=quantities, new=st.integers(2, 20), shares=quantities)
+def test_book_and_plain_rule_agree_on_splits(option, count, new, shares):
+    """To the half cent, which rounds up in both."""
+    stock = Stock(option.underlying)
+    fills = (Fill(NOW, "t", option, -count, D(1)), Fill(NOW, "", stock, shares, D(1)))
+    other = Fill(NOW, "", Stock("ELSE"), 3, D(1))
+    split = Split(NOW, stock, new)
+
+    book = Book().after_all([*fills, other, split])
+
+    held = {each.instrument: each.quantity for each in (*fills, other)}
+    assert {p.instrument: p.quantity for p in book.positions} == renamed(held, split)
 
 
 # The daily line.

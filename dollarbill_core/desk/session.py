@@ -39,7 +39,7 @@ from dollarbill_core.rules.assignment import expired
 from dollarbill_core.rules.limits import Breaker, Refusal
 from dollarbill_core.strategies.day import House, Unfilled, decisions, last_quotes_after
 from dollarbill_core.strategies.short_premium import Strategy
-from dollarbill_core.values.book import Book, Split
+from dollarbill_core.values.book import Book
 from dollarbill_core.values.calendars import MARKET_ZONE, is_session
 from dollarbill_core.values.contracts import Option
 from dollarbill_core.values.orders import Order, OrderState, order_from
@@ -260,8 +260,6 @@ class _Session:
     def _unproved(self, line: NavLine) -> str:
         """Where the plain replay of the raw events differs from a close, this one included."""
         events = self.desk.ledger.events()
-        if any(isinstance(event, Split) for event in events):
-            return ""
         lines = [c.line for c in self.desk.ledger.closes() if c.line.day < line.day]
         breaks = reconciliation(events, [*lines, line], Book()).breaks
         return f"the replay of the events differs: {breaks[0]}" if breaks else ""

@@ -20,7 +20,6 @@ from dollarbill_core.values.book import (
     Fill,
     Flow,
     Interest,
-    Split,
 )
 from dollarbill_core.values.calendars import previous_session
 from dollarbill_core.values.contracts import Option
@@ -163,22 +162,21 @@ def fees_by_kind(events: Iterable[Event]) -> tuple[tuple[str, Decimal], ...]:
 def checked_book(lines: Sequence[NavLine], events: Sequence[Event]) -> Book:
     """The book at the last close, once two independent replays of the events agree with it.
 
-    The plain replay is held against cash, positions and NAV of every close (unless there was a
-    split, which only the book can follow); the book itself against the last.
+    The plain replay is held against cash, positions and NAV of every close; the book itself
+    against the last.
 
     Raises
     ------
     StatementCheckFailed
         With the first difference found.
     """
-    if not any(isinstance(event, Split) for event in events):
-        found = reconciliation(events, lines, Book())
-        if not found.is_clean:
-            wrong = found.breaks[0]
-            raise StatementCheckFailed(
-                f"{wrong.day}: {wrong.what} recorded as {wrong.recorded}, "
-                f"but the events give {wrong.replayed} ({found})"
-            )
+    found = reconciliation(events, lines, Book())
+    if not found.is_clean:
+        wrong = found.breaks[0]
+        raise StatementCheckFailed(
+            f"{wrong.day}: {wrong.what} recorded as {wrong.recorded}, "
+            f"but the events give {wrong.replayed} ({found})"
+        )
     try:
         book = Book().after_all(events)
     except ValueError as wrong_event:

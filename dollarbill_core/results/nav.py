@@ -1,8 +1,8 @@
 """What the account is worth each day, and the independent replay that proves it."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
 
@@ -135,7 +135,7 @@ def plain_effect(event: Event) -> tuple[Decimal, tuple[tuple[Instrument, int], .
     """Cash and quantities that an event moves, from its raw fields alone.
 
     The plain twin of ``Book.after``: it shares no arithmetic with it, so that each checks the
-    other. Splits change what a holding is called, not its value, and are left to the book.
+    other. Splits move nothing; they change what a holding is called (``renamed``).
 
     >>> from datetime import UTC, datetime
     >>> put = Option.from_occ("SPY261218P00600000")
@@ -168,9 +168,30 @@ def plain_effect(event: Event) -> tuple[Decimal, tuple[tuple[Instrument, int], .
         case Fee(amount=dollars):
             return ZERO - dollars, ()
         case Split():
-            raise ValueError("splits are replayed by the book alone")
+            raise ValueError("a split moves neither cash nor quantities: see renamed")
         case _:
             raise TypeError(f"not an event: {event!r}")
+
+
+def renamed(held: Mapping[Instrument, int], split: Split) -> dict[Instrument, int]:
+    """What is held once a split has multiplied it: shares, and contracts at a smaller strike.
+
+    >>> from datetime import UTC, datetime
+    >>> sold = {Option.from_occ("AAPL140621C00645000"): -1}
+    >>> at = datetime(2014, 6, 9, tzinfo=UTC)
+    >>> [(str(x), n) for x, n in renamed(sold, Split(at, Stock("AAPL"), 7)).items()]
+    [('AAPL 2014-06-21 92.14 CALL', -7)]
+    """
+    found: dict[Instrument, int] = defaultdict(int)
+    for each, quantity in held.items():
+        if each.underlying != split.stock.symbol:
+            found[each] += quantity
+        elif isinstance(each, Option):
+            strike = (each.strike * 100 / split.new + Decimal("0.5")) // 1 / 100  # in cents
+            found[replace(each, strike=strike)] += quantity * split.new
+        else:
+            found[each] += quantity * split.new // split.old
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,10 +232,14 @@ def reconciliation(
     done = 0
     for line in lines:
         while done < len(events) and done < line.events:
-            moved, quantities = plain_effect(events[done])
-            cash += moved
-            for instrument, quantity in quantities:
-                held[instrument] += quantity
+            event = events[done]
+            if isinstance(event, Split):
+                held = renamed(held, event)
+            else:
+                moved, quantities = plain_effect(event)
+                cash += moved
+                for instrument, quantity in quantities:
+                    held[instrument] += quantity
             done += 1
         breaks += _differences(line, cash, {k: v for k, v in held.items() if v})
     if done != len(events):
