@@ -185,6 +185,25 @@ def test_what_settles_on_the_way_is_cash_at_its_intrinsic_value():
     )
 
 
+def test_margin_is_asked_at_the_instant_of_the_scenario(monkeypatch):
+    seen = []
+
+    def recorded(held, now, account):
+        seen.append(now)
+        return requirement(held, now, account)
+
+    monkeypatch.setattr("dollarbill_core.rules.stress.requirement", recorded)
+    across = close_instant(date(2026, 3, 6))  # summer time begins on the 8th
+    put = option("SPY", 570, Right.PUT)
+    now = view(now=across, marks={put: Decimal(9)})
+
+    stress(book((put, -1)), now, REG_T).outcomes([0.0, 0.1], years_on=4 * DAY)
+
+    assert [years_between(across, each.now) for each in seen] == pytest.approx([4 * DAY] * 2)
+    assert seen[1].spots["SPY"] == Decimal(660)
+    assert not seen[0].chains and put in seen[0].marks
+
+
 def test_time_alone_earns_a_strangle_its_decay():
     ready = stress(book(*STRANGLE), view(), REG_T)
 
@@ -198,7 +217,7 @@ def test_an_account_without_positions_has_no_margin_to_lose():
 
     assert (matrix.profits == 0).all() and (matrix.margins == 0).all()
     assert (matrix.excess == 1000).all()
-    assert matrix.room == (-math.inf, math.inf)
+    assert matrix.room() == (-math.inf, math.inf)
 
 
 def test_a_cash_account_is_stressed_by_its_own_rules():
@@ -236,19 +255,18 @@ def test_excess_changes_sign_at_an_edge_and_the_room_is_the_nearest():
         for edge in edges:
             inner, outer = ready.outcomes([0.999 * edge, 1.001 * edge], points).excess
             assert outer < 0 < inner
-    fall, rise = matrix.room
-    risen = [
-        edges for points, edges in zip(VOL_POINTS, matrix.edges, strict=True) if points >= 0
-    ]
-    assert fall == max(x for edges in risen for x in edges if x < 0)
-    assert rise == min(x for edges in risen for x in edges if x > 0)
+    for row, points in enumerate(VOL_POINTS):
+        fall, rise = matrix.room(points)
+        assert matrix.edges[row][:1] == (fall,) if fall > -math.inf else fall < -0.2
+        assert matrix.edges[row][-1:] == (rise,) if rise < math.inf else rise > 0.2
+    assert matrix.room() == matrix.room(0.01) == matrix.room(0.0)
 
 
 def test_an_account_that_is_called_today_has_no_room():
     matrix = stress_matrix(stress(book(*STRANGLE, cash=100), view(), REG_T))
 
     assert matrix.is_called[2, 4]
-    assert matrix.room == (0.0, 0.0)
+    assert matrix.room() == (0.0, 0.0)
 
 
 def test_a_loan_on_shares_is_called_where_a_pencil_says():
@@ -257,7 +275,7 @@ def test_a_loan_on_shares_is_called_where_a_pencil_says():
 
     for edges in matrix.edges:
         assert edges == pytest.approx([-1 / 9], abs=1e-5)
-    assert matrix.room == (pytest.approx(-1 / 9, abs=1e-5), math.inf)
+    assert matrix.room() == (pytest.approx(-1 / 9, abs=1e-5), math.inf)
 
 
 def test_a_notebook_needs_no_waiting():

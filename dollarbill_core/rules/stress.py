@@ -195,19 +195,18 @@ class Matrix:
         called: NDArray[np.bool_] = self.excess < 0
         return called
 
-    @property
-    def room(self) -> tuple[float, float]:
-        """The nearest fall and rise that bring a call, of rows whose vol does not fall.
+    def room(self, points: float = 0.0) -> tuple[float, float]:
+        """The nearest fall and rise that bring a call, on the row nearest to that vol shift.
 
-        -infinity and infinity where none within the matrix does; both 0 where a node that does
-        not move is in a call already.
+        -infinity and infinity where none within the matrix does; both 0 where the call is there
+        without a move.
         """
-        rows = np.flatnonzero(self.vol_points >= 0)
+        row = int(np.argmin(np.abs(self.vol_points - points)))
         here = int(np.argmin(np.abs(self.spot_moves)))
-        if self.is_called[rows, here].any():
+        if self.is_called[row, here]:
             return 0.0, 0.0
-        found = [edge for row in rows for edge in self.edges[row]]
-        falls, rises = [x for x in found if x < 0], [x for x in found if x > 0]
+        edges = self.edges[row]
+        falls, rises = [x for x in edges if x < 0], [x for x in edges if x > 0]
         return max(falls, default=-math.inf), min(rises, default=math.inf)
 
 
