@@ -21,9 +21,11 @@ from dollarbill_core.desk.reports import SessionStatus, Unreconciled, units_of
 from dollarbill_core.desk.session import Desk, run_session
 from dollarbill_core.desk.simulated import SimulatedBroker, opening_flow
 from dollarbill_core.market.carry import CashDividend
+from dollarbill_core.market.chains import ChainDays
 from dollarbill_core.results.backtest import backtest
 from dollarbill_core.results.nav import NavLine
-from dollarbill_core.rules.limits import Breaker, BreakerState
+from dollarbill_core.rules.breaker import Breaker, BreakerState
+from dollarbill_core.rules.exercise import ExercisePolicy
 from dollarbill_core.strategies.day import (
     closing_events,
     decisions,
@@ -122,7 +124,42 @@ def test_dividends_reach_the_ledger():
     assert result.reconciliation().is_clean
 
 
-def _held_stock(chains):
+@pytest.mark.parametrize(
+    "habits",
+    [
+        pytest.param(ExercisePolicy(), id="certain"),
+        pytest.param(ExercisePolicy(D(5), 0.5, early_chance=0.6, seed=2), id="drawn"),
+    ],
+)
+def test_a_call_assigned_on_the_eve_costs_its_writer_the_dividend_here_and_in_a_backtest(
+    habits,
+):
+    """Sold on the first day, deep in the money on the eve; what is drawn is drawn alike."""
+    ex_date = DAYS[10]
+    rising = np.linspace(100, 140, len(DAYS)).round(2)
+    paid = {"AAA": (CashDividend(ex_date, D("4.00")),)}
+    chains = made_chains({"AAA": rising}, dividends=paid)
+    house = replace(HOUSE, exercise=habits)
+    strategy = _held_stock(chains, dte=18, quantity=8)
+
+    rehearsed = rehearse(chains, DAYS[:16], strategy, house, CAPITAL).result
+    short = replace(chains, days={"AAA": _first(chains.days["AAA"], 16)})
+    tested = backtest(short, strategy, CAPITAL, exercise=habits)
+
+    assert rehearsed.events == tested.events
+    assert tested.reconciliation().is_clean
+    early = [e for e in tested.assignments if e.at.date() < e.option.expiry]
+    (dividend,) = (event for event in tested.events if isinstance(event, Dividend))
+    assert {event.at.date() for event in early} == {DAYS[9]}
+    assert dividend.at.date() == ex_date
+    assert dividend.cash == -400 * sum(event.quantity for event in early)
+
+
+def _first(days: ChainDays, count: int) -> ChainDays:
+    return replace(days, sessions=days.sessions[:count])
+
+
+def _held_stock(chains, dte=4, quantity=1):
     """A strangle whose put is assigned, and whose shares nobody sells before the ex-date."""
 
     class Holder:
@@ -136,7 +173,7 @@ def _held_stock(chains):
             return tuple(keep) if view.today == chains.sessions[0] else ()
 
     holder = Holder()
-    holder.inner = replace(holder.inner, target_dte=4, exit_dte=0)
+    holder.inner = replace(holder.inner, target_dte=dte, exit_dte=0, quantity=quantity)
     return holder
 
 
