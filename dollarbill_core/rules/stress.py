@@ -24,7 +24,7 @@ from dollarbill_core.values.contracts import Instrument, dollars_per_share
 SPOT_MOVES = (-0.20, -0.15, -0.10, -0.05, 0.0, 0.05, 0.10, 0.15, 0.20)
 VOL_POINTS = (-0.10, -0.05, 0.0, 0.05, 0.10, 0.20, 0.30)
 LEAST_SPOT = 0.01  # of today's: beta x move takes no price below it
-_HALVINGS = 14  # of the distance between two nodes, for an edge: 5 % becomes 0.0003 %
+_STEPS, _CENT = 30, 0.015  # towards an edge: at most; dollars of excess that count as none
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -249,7 +249,7 @@ def stress_matrix(
     left = found.excess.reshape(shape)
     return Matrix(
         moves, points, years_on, found.profits.reshape(shape), found.margins.reshape(shape),
-        left, _edges(ready, moves, points, left < 0, years_on), ready.account.name,
+        left, _edges(ready, moves, points, left, years_on), ready.account.name,
     )  # fmt: skip
 
 
@@ -261,19 +261,27 @@ def _axis(name: str, values: Sequence[float]) -> Floats:
 
 
 def _edges(
-    ready: Stress, moves: Floats, points: Floats, called: NDArray[np.bool_], years_on: float
+    ready: Stress, moves: Floats, points: Floats, left: Floats, years_on: float
 ) -> tuple[tuple[float, ...], ...]:
-    """Where each row turns, between the nodes on its two sides: by halving, all at once."""
+    """Where each row's excess turns between two nodes, to a cent of it: all at once.
+
+    By the chord, whose end is halved when it stays a second time, lest it stay for ever.
+    """
+    called = left < 0
     rows, columns = np.nonzero(called[:, 1:] != called[:, :-1])
     low, high = moves[columns], moves[columns + 1]
-    is_low_called = called[rows, columns]
-    for _ in range(_HALVINGS if rows.size else 0):
-        middle = 0.5 * (low + high)
-        is_like_low = (
-            ready.outcomes(middle, points[rows], years_on).excess < 0
-        ) == is_low_called
-        low, high = np.where(is_like_low, middle, low), np.where(is_like_low, high, middle)
-    turns = 0.5 * (low + high)
+    at_low, at_high = left[rows, columns], left[rows, columns + 1]
+    turns, before = low, np.zeros(rows.size)
+    for _ in range(_STEPS if rows.size else 0):
+        turns = low + at_low / (at_low - at_high) * (high - low)
+        here = ready.outcomes(turns, points[rows], years_on).excess
+        if (np.abs(here) <= _CENT).all():
+            break
+        is_low = (here < 0) == (at_low < 0)  # so the low end moves, and the high one stays
+        at_high = np.where(is_low, np.where(before > 0, 0.5, 1.0) * at_high, here)
+        at_low = np.where(is_low, here, np.where(before < 0, 0.5, 1.0) * at_low)
+        low, high = np.where(is_low, turns, low), np.where(is_low, high, turns)
+        before = np.where(is_low, 1.0, -1.0)
     return tuple(tuple(turns[rows == row].tolist()) for row in range(len(points)))
 
 
