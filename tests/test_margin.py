@@ -73,8 +73,9 @@ def test_each_group_says_why():
 
     assert [group.why for group in groups] == [
         "-1 XYZ 2026-12-18 95 PUT with -1 XYZ 2026-12-18 105 CALL: "
-        "short put and call asks 1,680.00",
-        "-1 XYZ 2026-12-18 95 PUT: uncovered short asks 1,600.00",
+        "short put and call asks 1,680.00: the dearer side 1,600.00 and the other's value 80.00",
+        "-1 XYZ 2026-12-18 95 PUT: uncovered put asks 1,600.00: "
+        "its value 100.00 and a cushion of 1,500.00",
     ]
 
 

@@ -1,83 +1,50 @@
-"""What a whole book must hold back: the requirement, its groups, and what is left free.
+"""What a whole book must hold back: the requirement, what is left free, what a change asks."""
 
-First form: uncovered shorts, strangles, long options paid in full, stock. Spreads get no relief
-until the grouping rules stand, so a spread is charged more than it need be, never less.
-"""
-
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from dollarbill_core.market.view import View
-from dollarbill_core.rules.accounts import Account
-from dollarbill_core.rules.strategy_margin import (
-    ShortOption,
-    strangle_requirement,
-    uncovered_requirement,
-)
-from dollarbill_core.values.book import Book, Position
-from dollarbill_core.values.contracts import Leg, Legs, Option, Right, Settlement, Stock, cents
+from dollarbill_core.rules import portfolio_margin
+from dollarbill_core.rules.accounts import Account, Method
+from dollarbill_core.rules.grouping import least_groups
+from dollarbill_core.rules.requirements import Group, NotAllowed, Requirement
+from dollarbill_core.rules.secured_margin import secured_groups
+from dollarbill_core.values.book import Book, Fill, Position
+from dollarbill_core.values.contracts import Leg, Option, Stock, cents
+from dollarbill_core.values.orders import Intent, Order
+
+__all__ = [
+    "Change",
+    "Group",
+    "NotAllowed",
+    "Requirement",
+    "excess",
+    "free_funds",
+    "marginal",
+    "requirement",
+    "what_if",
+]
 
 ZERO = Decimal(0)
 
 
-class NotAllowed(ValueError):
-    """A position that this type of account may not hold; the message names the leg."""
-
-
-@dataclass(frozen=True, slots=True)
-class Group:
-    """Legs margined together: the rule, its dollars, and on access the reason."""
-
-    legs: Legs
-    rule: str
-    initial: Decimal
-    maintenance: Decimal
-    carries: bool = True
-
-    @property
-    def why(self) -> str:
-        """One sentence: which legs, by which rule, for how much."""
-        legs = " with ".join(str(leg) for leg in self.legs)
-        return f"{legs}: {self.rule} asks {self.maintenance:,.2f}"
-
-
-@dataclass(frozen=True, slots=True)
-class Requirement:
-    """Dollars, gross: a short's own value counts, longs stand at cost in ``initial``.
-
-    ``deposit`` is the initial requirement less the premium that the shorts brought in.
-    """
-
-    groups: tuple[Group, ...]
-    deposit: Decimal
-
-    @property
-    def initial(self) -> Decimal:
-        return cents(sum((group.initial for group in self.groups), ZERO))
-
-    @property
-    def maintenance(self) -> Decimal:
-        return cents(sum((group.maintenance for group in self.groups), ZERO))
-
-    @property
-    def to_carry(self) -> Decimal:
-        """The initial requirement without long options, whose price is already paid."""
-        return cents(sum((g.initial for g in self.groups if g.carries), ZERO))
-
-
 def requirement(book: Book, view: View, account: Account) -> Requirement:
-    """The margin of a whole book under an account's rules, dollars.
+    """The margin of a whole book under an account's rules, dollars, gross.
 
-    Shorts of one underlying are paired, the put that asks most alone with the call that asks
-    most alone, and so on. The least over all legal groupings comes with the grouping rules.
+    Strategy-based accounts group the legs so that they ask least, of all legal groupings, to
+    hold and to open; portfolio margin reprices the book; cash accounts and houses with the
+    universal spread rule hold nothing uncovered.
 
     Raises
     ------
     NotAllowed
-        If the account may not hold a leg; the message names it.
+        If the account may not hold a leg, or a leg's deliverable is not standard; the message
+        names it.
     NoQuote
         If a short has no mark and no price to model one from.
+    ValueError
+        If a mark is negative, or a leg has expired by ``view.now``.
 
     Examples
     --------
@@ -93,19 +60,19 @@ def requirement(book: Book, view: View, account: Account) -> Requirement:
     >>> requirement(book, view, REG_T).maintenance
     Decimal('6430.00')
     """
-    options = [p for p in book.positions if isinstance(p.instrument, Option)]
-    shorts = [p for p in options if p.quantity < 0]
-    groups = [_long_option(p) for p in options if p.quantity > 0]
-    shares = [p for p in book.positions if isinstance(p.instrument, Stock)]
-    groups += [_stock(p, view, account) for p in shares]
-    if account.uncovered:
-        for underlying in sorted({p.instrument.underlying for p in shorts}):
-            groups += _uncovered(shorts, underlying, view, account)
+    if account.method is Method.PORTFOLIO:
+        return portfolio_margin.requirement_of(book, view, account)
+    if account.method is Method.STRATEGY:
+        holding, opening = least_groups(book.positions, view, account)
     else:
-        groups += _secured(shorts, book)
-    premium = sum((-p.cost for p in shorts), ZERO)
-    initial = sum((group.initial for group in groups), ZERO)
-    return Requirement(tuple(groups), cents(max(initial - premium, ZERO)))
+        holding = opening = secured_groups(book.positions, view, account)
+    return Requirement(holding, opening, _premium(book.positions))
+
+
+def _premium(positions: Iterable[Position]) -> Decimal:
+    """What the short options brought in, dollars."""
+    costs = [p.cost for p in positions if p.quantity < 0 and isinstance(p.instrument, Option)]
+    return -sum(costs, ZERO)
 
 
 def free_funds(book: Book, view: View, required: Requirement) -> Decimal:
@@ -115,103 +82,97 @@ def free_funds(book: Book, view: View, required: Requirement) -> Decimal:
     value is inside the requirement and the premium it brought inside the cash, so neither
     counts twice.
     """
-    stock = sum(
-        (
-            p.quantity * view.spot(p.instrument.symbol)
-            for p in book.positions
-            if isinstance(p.instrument, Stock) and p.quantity > 0
-        ),
-        ZERO,
-    )
-    return book.cash + stock - required.to_carry
+    return book.cash + _long_stock(book, view) - required.to_carry
 
 
 def excess(book: Book, view: View, required: Requirement) -> Decimal:
     """Dollars above the maintenance requirement; negative is a margin call.
 
-    As ``free_funds``, but shares held count at their maintenance rate, not the initial one.
+    Cash, long stock and what long options may be borrowed on, less the requirement.
     """
-    kept = sum((g.initial - g.maintenance for g in required.groups if g.carries), ZERO)
-    return free_funds(book, view, required) + cents(kept)
+    assets = book.cash + _long_stock(book, view) + required.lent
+    return cents(assets - required.maintenance)
 
 
-def _long_option(position: Position) -> Group:
-    leg = Leg(position.instrument, position.quantity)
-    return Group((leg,), "long option, paid in full", position.cost, ZERO, carries=False)
+def _long_stock(book: Book, view: View) -> Decimal:
+    """Long shares at the market, dollars."""
+    held = (p for p in book.positions if isinstance(p.instrument, Stock) and p.quantity > 0)
+    return sum((p.quantity * view.spot(p.instrument.underlying) for p in held), ZERO)
 
 
-def _stock(position: Position, view: View, account: Account) -> Group:
-    """Long: a fraction of the value. Short: the proceeds and more."""
-    leg = Leg(position.instrument, position.quantity)
-    value = abs(position.quantity) * view.spot(position.instrument.underlying)
-    if position.quantity > 0:
-        initial, maintenance = account.stock_initial, account.stock_maintenance
-        return Group((leg,), "long stock", initial * value, maintenance * value)
-    if not account.uncovered:
-        raise NotAllowed(f"a {account.name} account may not be short stock: {leg}")
-    initial, maintenance = account.short_stock_initial, account.short_stock_maintenance
-    return Group((leg,), "short stock", initial * value, maintenance * value)
+@dataclass(frozen=True, slots=True)
+class Change:
+    """The requirement before and after something is held, and the book that then is."""
+
+    before: Requirement
+    after: Requirement
+    book: Book
+
+    @property
+    def initial(self) -> Decimal:
+        """Dollars that opening asks more; negative where it asks less."""
+        return self.after.initial - self.before.initial
+
+    @property
+    def maintenance(self) -> Decimal:
+        """Dollars that holding asks more; negative where it asks less."""
+        return self.after.maintenance - self.before.maintenance
 
 
-def _secured(shorts: Iterable[Position], book: Book) -> list[Group]:
-    """A cash account: puts by their strike in cash, calls by the shares themselves."""
-    groups = []
-    free_shares = {p.instrument: p.quantity for p in book.positions}
-    for position in shorts:
-        option = position.instrument
-        assert isinstance(option, Option)
-        leg = Leg(option, position.quantity)
-        if option.settlement is Settlement.CASH:
-            raise NotAllowed(f"a cash account may not be short index options: {leg}")
-        if option.right is Right.PUT:
-            dollars = -position.quantity * option.multiplier * option.strike
-            groups.append(Group((leg,), "cash-secured put", dollars, dollars))
-            continue
-        stock = Stock(option.underlying)
-        left = free_shares.get(stock, 0) + position.quantity * option.multiplier
-        if left < 0:
-            raise NotAllowed(
-                f"a cash account may not be short a call without the shares: {leg}"
-            )
-        free_shares[stock] = left
-        groups.append(Group((leg,), "covered call", ZERO, ZERO))
-    return groups
+def marginal(book: Book, view: View, account: Account, leg: Leg) -> Change:
+    """What one leg of the book adds to its requirement: without it, and with it.
+
+    Raises ValueError if the book does not hold the leg, and as ``requirement`` does.
+
+    Examples
+    --------
+    The call of a strangle adds no more than its own value, 1.20 a share:
+
+    >>> from datetime import UTC, datetime
+    >>> from dollarbill_core.rules.accounts import REG_T
+    >>> put = Option.from_occ("SPY261218P00570000")
+    >>> call = Option.from_occ("SPY261218C00650000")
+    >>> view = View(datetime(2026, 11, 2, 21, tzinfo=UTC), {"SPY": Decimal(600)},
+    ...             {put: Decimal("3.10"), call: Decimal("1.20")})
+    >>> book = Book(Decimal(20_000), (Position(put, -1), Position(call, -1)))
+    >>> marginal(book, view, REG_T, Leg(call, -1)).maintenance
+    Decimal('120.00')
+    """
+    held = next((p for p in book.positions if p.instrument == leg.instrument), None)
+    if held is None or held.quantity * leg.quantity < 0:
+        raise ValueError(f"the book does not hold {leg}")
+    left = held.quantity - leg.quantity
+    if held.quantity * left < 0:
+        raise ValueError(f"the book holds {held.quantity:+d} of {leg.instrument}, not {leg}")
+    others = tuple(p for p in book.positions if p is not held)
+    if left:
+        others += (replace(held, quantity=left, cost=held.cost * left / held.quantity),)
+    before = requirement(replace(book, positions=others), view, account)
+    return Change(before, requirement(book, view, account), book)
 
 
-def _uncovered(
-    shorts: Iterable[Position], underlying: str, view: View, account: Account
-) -> list[Group]:
-    """Strangles of one underlying, then what stays alone; sizes may differ."""
-    mine = [p for p in shorts if p.instrument.underlying == underlying]
-    puts = _dearest_first(mine, Right.PUT, view, account)
-    calls = _dearest_first(mine, Right.CALL, view, account)
-    groups = []
-    while puts and calls:
-        (put, puts_left), (call, calls_left) = puts[0], calls[0]
-        size = min(puts_left, calls_left)
-        dollars = size * strangle_requirement(put, call)
-        pair = (Leg(put.option, -size), Leg(call.option, -size))
-        groups.append(Group(pair, "short put and call", dollars, dollars))
-        puts = [(put, puts_left - size)][: puts_left > size] + puts[1:]
-        calls = [(call, calls_left - size)][: calls_left > size] + calls[1:]
-    for short, size in puts + calls:
-        dollars = size * uncovered_requirement(short)
-        alone = (Leg(short.option, -size),)
-        groups.append(Group(alone, "uncovered short", dollars, dollars))
-    return groups
+def what_if(
+    book: Book, view: View, account: Account, order: Order, working: Sequence[Order] = ()
+) -> Change:
+    """The requirement before and after an order is filled at today's marks.
+
+    Working orders that open are taken as filled in both, so that two orders of one day cannot
+    use the same room; working orders that close are not counted on.
+
+    Raises as ``requirement`` does: NotAllowed where the account may not hold what would be.
+    """
+    for each in working:
+        if each.intent is Intent.OPEN:
+            book = as_if_filled(each, book, view)
+    after = as_if_filled(order, book, view)
+    before = requirement(book, view, account)
+    return Change(before, requirement(after, view, account), after)
 
 
-def _dearest_first(
-    shorts: Iterable[Position], right: Right, view: View, account: Account
-) -> list[tuple[ShortOption, int]]:
-    """Shorts of one right with their sizes, the greatest requirement first."""
-    found = []
-    for position in shorts:
-        option = position.instrument
-        if isinstance(option, Option) and option.right is right:
-            mark, spot = view.mark(option), view.spot(option.underlying)
-            short = ShortOption(option, mark, spot, account.rate(option), account.floor)
-            found.append((short, -position.quantity))
-    return sorted(
-        found, key=lambda pair: (-uncovered_requirement(pair[0]), str(pair[0].option))
+def as_if_filled(order: Order, book: Book, view: View) -> Book:
+    """The book with an order filled at today's marks."""
+    at = view.now if book.as_of is None else max(view.now, book.as_of)
+    return book.after_all(
+        Fill(at, order.trade, leg.instrument, leg.quantity, view.mark(leg.instrument))
+        for leg in order.legs
     )

@@ -1,0 +1,173 @@
+"""What accounts ask that hold nothing uncovered: by cash, by shares, by the universal rule."""
+
+from collections.abc import Iterator, Sequence
+from decimal import Decimal
+from itertools import islice, product
+
+from dollarbill_core.market.view import View
+from dollarbill_core.rules import stock_margin
+from dollarbill_core.rules.accounts import Account, Method
+from dollarbill_core.rules.combinations import facts
+from dollarbill_core.rules.requirements import Group, Margins, NotAllowed, Rule
+from dollarbill_core.rules.strategy_margin import (
+    cash_secured_put_requirement,
+    universal_spread_requirement,
+)
+from dollarbill_core.values.book import Position
+from dollarbill_core.values.contracts import Leg, Option, Right, Settlement, Stock
+
+ZERO = Decimal(0)
+_WAYS = 500  # of securing shorts that are compared; beyond them the first that serves is taken
+
+
+def secured_groups(
+    positions: Sequence[Position], view: View, account: Account
+) -> tuple[Group, ...]:
+    """The groups of a cash account, or of a house with the universal spread rule.
+
+    A short put is secured by its strike in cash, a short call by the shares. Under the
+    universal spread rule a long option that lives as long covers one too, and of the ways to
+    share out what covers, the one that asks least is taken.
+
+    Raises
+    ------
+    NotAllowed
+        If a short is covered by nothing; the message names it.
+    """
+    groups: list[Group] = []
+    for symbol in dict.fromkeys(p.instrument.underlying for p in positions):
+        mine = [p for p in positions if p.instrument.underlying == symbol]
+        _require_living(mine, view)
+        groups += _least(mine, view, account)
+        _require_prices(mine, view)
+    return tuple(groups)
+
+
+def _require_living(positions: Sequence[Position], view: View) -> None:
+    """Raise for an option that is not standard or has expired."""
+    for position in positions:
+        option = position.instrument
+        if isinstance(option, Option) and facts(option).instant <= view.now.timestamp():
+            raise ValueError(f"{option} has expired: settle it before it is margined")
+
+
+def _require_prices(positions: Sequence[Position], view: View) -> None:
+    """Raise for a short option without a price, or with a negative one."""
+    for position in positions:
+        option = position.instrument
+        is_short = isinstance(option, Option) and position.quantity < 0
+        if is_short and view.mark(option) < 0:
+            raise ValueError(f"{option}: the mark must not be negative")
+
+
+def _least(positions: Sequence[Position], view: View, account: Account) -> list[Group]:
+    """One underlying's groups, the way of securing that asks least."""
+    shorts = [p for p in positions if isinstance(p.instrument, Option) and p.quantity < 0]
+    if account.method is Method.CASH:
+        ways: Iterator[tuple[int, ...]] = iter([tuple(-p.quantity for p in shorts)])
+    else:
+        ways = islice(_ways(shorts), _WAYS)
+    best: list[Group] | None = None
+    refused: NotAllowed | None = None
+    for way in ways:
+        try:
+            found = _groups(positions, shorts, way, view, account)
+        except NotAllowed as error:
+            refused = refused or error
+            continue
+        if best is None or _asked(found) < _asked(best):
+            best = found
+    if best is None:
+        assert refused is not None
+        raise refused
+    return best
+
+
+def _ways(shorts: Sequence[Position]) -> Iterator[tuple[int, ...]]:
+    """How many of each short cash or shares secure, the rest being left to longs."""
+    return product(*(range(1 - p.quantity) for p in shorts))
+
+
+def _asked(groups: Sequence[Group]) -> Decimal:
+    return sum((group.maintenance for group in groups), ZERO)
+
+
+def _groups(
+    positions: Sequence[Position],
+    shorts: Sequence[Position],
+    way: Sequence[int],
+    view: View,
+    account: Account,
+) -> list[Group]:
+    """With so many of each short secured, what covers the others."""
+    groups: list[Group] = []
+    stock = next((p for p in positions if isinstance(p.instrument, Stock)), None)
+    free = stock.quantity if stock else 0
+    rest: list[Leg] = []
+    for short, count in zip(shorts, way, strict=True):
+        option = short.instrument
+        assert isinstance(option, Option)
+        if -short.quantity > count:
+            rest.append(Leg(option, short.quantity + count))
+        if count and option.settlement is Settlement.CASH:
+            raise NotAllowed(
+                f"a {account.name} account may not be short index options alone: "
+                f"{Leg(option, short.quantity)}"
+            )
+        if count and option.right is Right.PUT:
+            dollars = count * cash_secured_put_requirement(option)
+            leg = Leg(option, -count)
+            groups.append(Group((leg,), Rule.CASH_SECURED_PUT, dollars, dollars))
+        elif count:
+            free -= count * option.multiplier
+            if free < 0:
+                raise NotAllowed(
+                    f"a {account.name} account may not be short a call without the shares: "
+                    f"{Leg(option, short.quantity)}"
+                )
+            groups.append(_covered(option, count, view, account))
+    longs = [p for p in positions if isinstance(p.instrument, Option) and p.quantity > 0]
+    groups += _spreads(rest, longs, account)
+    return groups + _shares(stock, free, view, account)
+
+
+def _covered(call: Option, count: int, view: View, account: Account) -> Group:
+    asks = stock_margin.covered_call_margins(call, view.spot(call.underlying), account)
+    legs = (Leg(call, -count), Leg(Stock(call.underlying), count * call.multiplier))
+    return _group(legs, Rule.COVERED_CALL, asks.times(count))
+
+
+def _group(legs: tuple[Leg, ...], rule: Rule, asks: Margins) -> Group:
+    return Group(legs, rule, asks.initial, asks.maintenance, asks.paid, asks.lent)
+
+
+def _spreads(
+    rest: Sequence[Leg], longs: Sequence[Position], account: Account
+) -> Iterator[Group]:
+    """What longs cover, by the universal spread rule; longs alone where they cover nothing."""
+    if rest:
+        legs = (*rest, *(Leg(p.instrument, p.quantity) for p in longs))
+        try:
+            dollars = universal_spread_requirement(legs)
+        except NotAllowed as error:
+            raise NotAllowed(f"a {account.name} account: {error}") from error
+        paid = sum((p.cost for p in longs), ZERO)
+        yield Group(legs, Rule.UNIVERSAL_SPREAD, dollars + paid, dollars, paid)
+        return
+    for p in longs:
+        yield Group((Leg(p.instrument, p.quantity),), Rule.LONG_OPTION, p.cost, ZERO, p.cost)
+
+
+def _shares(stock: Position | None, free: int, view: View, account: Account) -> list[Group]:
+    """Shares that cover no call."""
+    if stock is None or free == 0:
+        return []
+    symbol, price = stock.instrument.underlying, view.spot(stock.instrument.underlying)
+    leg = Leg(stock.instrument, free)
+    if free < 0:
+        if not account.uncovered:
+            raise NotAllowed(f"a {account.name} account may not be short stock: {leg}")
+        asks = stock_margin.short_stock_margins(symbol, price, account)
+        return [_group((leg,), Rule.SHORT_STOCK, asks.times(-free))]
+    asks = stock_margin.long_stock_margins(symbol, price, account)
+    return [_group((leg,), Rule.LONG_STOCK, asks.times(free))]
