@@ -50,9 +50,10 @@ def test_a_thin_tail_says_how_thin_it_is():
     year = np.linspace(-250.0, 1.0, 252)
 
     assert str(tail(year, 0.99)) == (
-        "99% VaR 247.5, CVaR 249: the mean of the 3 worst of 252 days, too few to lean on"
+        "99% VaR 247, CVaR 249: the mean of the 3 worst of 252 days, too few to lean on"
     )
     assert "too few" not in str(tail(year, 0.95))
+    assert str(tail(1000 * year, 0.99)).startswith("99% VaR 247,490, CVaR 249,000: the mean")
     assert str(tail(P03)).endswith("CVaR 0.02: the worst of 10 days, too few to lean on")
 
 

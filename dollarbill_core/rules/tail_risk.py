@@ -42,9 +42,14 @@ class Tail:
             "the worst" if self.tail_days == 1 else f"the mean of the {self.tail_days} worst"
         )
         return (
-            f"{self.level:.0%} VaR {self.var:,.4g}, CVaR {self.cvar:,.4g}: "
+            f"{self.level:.0%} VaR {_told(self.var)}, CVaR {_told(self.cvar)}: "
             f"{worst} of {self.days} days{thin}"
         )
+
+
+def _told(loss: float) -> str:
+    """Dollars in whole ones, and returns in four digits."""
+    return f"{loss:,.0f}" if abs(loss) >= 100 else f"{loss:.4g}"
 
 
 def tail(profits: ArrayLike, level: float = 0.95) -> Tail:
