@@ -14,25 +14,23 @@ from dollarbill_core.market.view import View
 from dollarbill_core.rules.adjustments import (
     STANDARD,
     Deliverable,
-    demand_standard,
-    dividends_due,
     events_at_open,
     why_not_standard,
 )
-from dollarbill_core.rules.requirements import NotAllowed
 from dollarbill_core.sources.settings import load_settings
 from dollarbill_core.values.book import (
     Assignment,
     Book,
     Dividend,
     Exercise,
+    Fill,
     Flow,
     Position,
     Split,
     WrongEvent,
 )
 from dollarbill_core.values.calendars import close_instant
-from dollarbill_core.values.contracts import Option, Right, Stock
+from dollarbill_core.values.contracts import Leg, Option, Right, Stock
 
 THURSDAY, FRIDAY, MONDAY = date(2026, 11, 19), date(2026, 11, 20), date(2026, 11, 23)
 CLOSE = close_instant(FRIDAY)
@@ -58,9 +56,9 @@ def holding(instrument, quantity) -> Book:
 def test_shares_receive_a_dividend_on_the_ex_date_and_shorts_pay_it():
     view = seen(dividends=(CashDividend(FRIDAY, D("1.25")), CashDividend(THURSDAY, D(1))))
 
-    assert [d.cash for d in dividends_due(holding(XYZ, 100), view)] == [D(125)]
-    assert [d.cash for d in dividends_due(holding(XYZ, -100), view)] == [D(-125)]
-    assert dividends_due(holding(Stock("ABC"), 100), view) == ()
+    assert [d.cash for d in events_at_open(holding(XYZ, 100), view)] == [D(125)]
+    assert [d.cash for d in events_at_open(holding(XYZ, -100), view)] == [D(-125)]
+    assert events_at_open(holding(Stock("ABC"), 100), view) == ()
 
 
 @pytest.mark.parametrize(
@@ -79,23 +77,23 @@ def test_a_dividend_in_a_gap_is_paid_once(last_event, due):
     view = seen(dividends=[CashDividend(day, D(dollars)) for day, dollars in ex_dates.items()])
     book = replace(holding(XYZ, 100), as_of=last_event)
 
-    received = dividends_due(book, view)
+    received = events_at_open(book, view)
 
     assert [d.per_share for d in received] == [D(dollars) for dollars in due]
     if received:
-        assert dividends_due(book.after_all(received), view) == ()
+        assert events_at_open(book.after_all(received), view) == ()
 
 
 def test_money_that_comes_on_the_morning_of_an_ex_date_takes_no_dividend_away():
     book = holding(XYZ, 100).after(Flow(datetime(2026, 11, 20, 12, tzinfo=UTC), D(5)))
 
-    (event,) = dividends_due(book, seen(dividends=[CashDividend(FRIDAY, D(2))]))
+    (event,) = events_at_open(book, seen(dividends=[CashDividend(FRIDAY, D(2))]))
 
     assert event == Dividend(CLOSE, XYZ, 100, D(2))
 
 
 def test_what_is_announced_for_later_is_not_paid_yet():
-    assert dividends_due(holding(XYZ, 100), seen(dividends=[CashDividend(MONDAY, D(2))])) == ()
+    assert events_at_open(holding(XYZ, 100), seen(dividends=[CashDividend(MONDAY, D(2))])) == ()
 
 
 # Splits.
@@ -127,6 +125,17 @@ def test_a_split_concerns_who_holds_options_alone_and_nobody_else():
     assert events_at_open(holding(put, -1), view) == (Split(CLOSE, XYZ, 7),)
     assert events_at_open(holding(Stock("ABC"), 7), view) == ()
     assert events_at_open(Book(D(5)), view) == ()
+
+
+def test_a_split_finds_what_a_trade_is_short_though_the_position_is_nothing():
+    put = Option("XYZ", date(2026, 12, 18), D(70), Right.PUT)
+    eve = close_instant(THURSDAY)
+    book = Book().after_all(Fill(eve, trade, put, n, D(1)) for trade, n in (("A", -1), ("", 1)))
+
+    (event,) = events_at_open(book, seen(splits=[ShareSplit(FRIDAY, 7)]))
+
+    assert book.positions == ()
+    assert book.after(event).trades[0].legs == (Leg(replace(put, strike=D(10)), -7),)
 
 
 @pytest.mark.parametrize(
@@ -222,9 +231,9 @@ def test_an_adjusted_root_is_recognised_and_refused():
     odd = Option.from_occ("SPY1261218P00600000")  # O06
 
     assert (odd.root, odd.underlying, odd.is_adjusted) == ("SPY1", "SPY", True)
-    with pytest.raises(NotAllowed, match="SPY1 2026-12-18 600 PUT has a non-standard"):
-        demand_standard([Stock("SPY"), Option.from_occ("SPY261218P00600000"), odd])
-    demand_standard([Stock("SPY"), Option.from_occ("SPXW261218P06000000")])
+    assert why_not_standard(odd).startswith("SPY1 2026-12-18 600 PUT has a non-standard")
+    for symbol in ("SPY261218P00600000", "SPXW261218P06000000"):
+        assert why_not_standard(Option.from_occ(symbol)) == ""
 
 
 def test_what_the_broker_says_a_contract_delivers_decides_too():

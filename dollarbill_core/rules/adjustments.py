@@ -5,25 +5,22 @@ and odd splits and special dividends leave contracts that deliver something else
 with a digit (SPY1). We neither trade nor guess those: a person books them by hand.
 """
 
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
-from typing import TypeVar
 
 from dollarbill_core.market.carry import CashDividend, ShareSplit, ex_instant
 from dollarbill_core.market.view import View
-from dollarbill_core.rules.requirements import NotAllowed
 from dollarbill_core.values.book import Book, Dividend, Split
 from dollarbill_core.values.contracts import (
     STANDARD_MULTIPLIER,
     Instrument,
+    Legs,
     Option,
     Stock,
 )
 
-ZERO = Decimal(0)
-Action = TypeVar("Action", CashDividend, ShareSplit)
+Action = CashDividend | ShareSplit
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +38,7 @@ class Deliverable:
     """
 
     shares: int = STANDARD_MULTIPLIER
-    cash: Decimal = ZERO
+    cash: Decimal = Decimal(0)
     multiplier: int = STANDARD_MULTIPLIER
 
     @property
@@ -77,13 +74,6 @@ def why_not_standard(instrument: Instrument, deliverable: Deliverable = STANDARD
     )
 
 
-def demand_standard(instruments: Iterable[Instrument]) -> None:
-    """Raise NotAllowed for the first instrument with a non-standard deliverable, by name."""
-    for instrument in instruments:
-        if why := why_not_standard(instrument):
-            raise NotAllowed(why)
-
-
 def events_at_open(book: Book, view: View) -> tuple[Split | Dividend, ...]:
     """The splits and dividends of what a book holds, for ex-dates since its last event.
 
@@ -99,23 +89,10 @@ def events_at_open(book: Book, view: View) -> tuple[Split | Dividend, ...]:
         For a split that leaves a non-standard deliverable or part of a share: book by hand what
         the broker reports.
     """
-    return _happened(book, view, [*_listed(view.splits), *_listed(view.dividends)])
-
-
-def dividends_due(book: Book, view: View) -> tuple[Split | Dividend, ...]:
-    """The dividends alone, of ``events_at_open``."""
-    return _happened(book, view, _listed(view.dividends))
-
-
-def _listed(known: Mapping[str, tuple[Action, ...]]) -> list[tuple[str, Action]]:
-    return [(symbol, action) for symbol, actions in known.items() for action in actions]
-
-
-def _happened(
-    book: Book, view: View, actions: Iterable[tuple[str, CashDividend | ShareSplit]]
-) -> tuple[Split | Dividend, ...]:
-    """What the actions that are due do to what is held, each after those before it."""
-    due = [each for each in actions if _is_due(each[1].ex_date, book, view)]
+    listed: list[tuple[str, Action]] = []
+    listed += [(symbol, each) for symbol, known in view.splits.items() for each in known]
+    listed += [(symbol, each) for symbol, known in view.dividends.items() for each in known]
+    due = [each for each in listed if _is_due(each[1].ex_date, book, view)]
     events: list[Split | Dividend] = []
     for symbol, action in sorted(due, key=_place):
         happened = _event(Stock(symbol), action, book, view.now)
@@ -125,17 +102,22 @@ def _happened(
 
 
 def _event(
-    stock: Stock, action: CashDividend | ShareSplit, book: Book, now: datetime
+    stock: Stock, action: Action, book: Book, now: datetime
 ) -> tuple[Split | Dividend, ...]:
     """The one event, or none where the book holds nothing that it concerns."""
     if isinstance(action, CashDividend):
         shares = book.quantity(stock)
         return (Dividend(now, stock, shares, action.per_share),) if shares else ()
-    is_held = any(p.instrument.underlying == stock.symbol for p in book.positions)
-    return (Split(now, stock, action.new, action.old),) if is_held else ()
+    held = {x.instrument.underlying for x in (*book.positions, *_legs(book))}
+    return (Split(now, stock, action.new, action.old),) if stock.symbol in held else ()
 
 
-def _place(due: tuple[str, CashDividend | ShareSplit]) -> tuple[date, bool, str]:
+def _legs(book: Book) -> Legs:
+    """Of all trades: one may be short what is held outside it, a position of nothing."""
+    return tuple(leg for trade in book.trades for leg in trade.legs)
+
+
+def _place(due: tuple[str, Action]) -> tuple[date, bool, str]:
     symbol, action = due
     return action.ex_date, isinstance(action, CashDividend), symbol
 
