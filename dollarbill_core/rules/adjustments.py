@@ -15,7 +15,6 @@ from dollarbill_core.values.book import Book, Dividend, Split
 from dollarbill_core.values.contracts import (
     STANDARD_MULTIPLIER,
     Instrument,
-    Legs,
     Option,
     Stock,
 )
@@ -108,13 +107,10 @@ def _event(
     if isinstance(action, CashDividend):
         shares = book.quantity(stock)
         return (Dividend(now, stock, shares, action.per_share),) if shares else ()
-    held = {x.instrument.underlying for x in (*book.positions, *_legs(book))}
-    return (Split(now, stock, action.new, action.old),) if stock.symbol in held else ()
-
-
-def _legs(book: Book) -> Legs:
-    """Of all trades: one may be short what is held outside it, a position of nothing."""
-    return tuple(leg for trade in book.trades for leg in trade.legs)
+    held = {position.instrument.underlying for position in book.positions}
+    traded = {trade.underlying for trade in book.trades}  # may be what a loose holding cancels
+    is_held = stock.symbol in held | traded
+    return (Split(now, stock, action.new, action.old),) if is_held else ()
 
 
 def _place(due: tuple[str, Action]) -> tuple[date, bool, str]:
