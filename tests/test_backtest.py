@@ -17,8 +17,8 @@ from dollarbill_core.results.backtest import (
     premium_sentence,
 )
 from dollarbill_core.results.nav import reconciliation
+from dollarbill_core.rules.breaker import Breaker
 from dollarbill_core.rules.costs import FREE, FillModel
-from dollarbill_core.rules.limits import Breaker
 from dollarbill_core.values.book import Assignment, Book, Fee, Fill
 from dollarbill_core.values.orders import Reason
 from dollarbill_core.values.provenance import Stage

@@ -6,8 +6,8 @@ from decimal import Decimal as D
 
 import numpy as np
 
+from dollarbill_core.rules.breaker import Breaker
 from dollarbill_core.rules.exercise import ExercisePolicy
-from dollarbill_core.rules.limits import Breaker
 from dollarbill_core.strategies.day import (
     breaker_from,
     closing_events,

@@ -20,7 +20,8 @@ from dollarbill_core.desk.reports import Comparison, SessionReport, SessionStatu
 from dollarbill_core.desk.tables import Close, Decision, Snapshot
 from dollarbill_core.market.chains import Quote
 from dollarbill_core.results.nav import Mark, NavLine
-from dollarbill_core.rules.limits import Breaker, BreakerState, Refusal
+from dollarbill_core.rules.breaker import Breaker, BreakerState
+from dollarbill_core.rules.limits import Refusal
 from dollarbill_core.strategies.day import Unfilled
 from dollarbill_core.values.book import Event, Expiry, Fee, Fill, Split
 from dollarbill_core.values.calendars import MARKET_ZONE

@@ -25,7 +25,7 @@ from dollarbill_core.desk.ledger import (
 from dollarbill_core.desk.tables import Base, Close, Decision, RunStatus, Snapshot
 from dollarbill_core.market.chains import Quote
 from dollarbill_core.results.nav import Mark, NavLine
-from dollarbill_core.rules.limits import Breaker
+from dollarbill_core.rules.breaker import Breaker
 from dollarbill_core.values.book import Book, Expiry, Fill, Flow, WrongEvent
 from dollarbill_core.values.contracts import Leg, Option
 from dollarbill_core.values.orders import Candidate, Intent, Order, OrderState, Reason

@@ -12,7 +12,7 @@ from dollarbill_core.publishing import transcripts
 from dollarbill_core.results.backtest import BreakEven
 from dollarbill_core.results.monthly import monthly_statement
 from dollarbill_core.results.outlook import outlook
-from dollarbill_core.rules.limits import Breaker
+from dollarbill_core.rules.breaker import Breaker
 from dollarbill_core.strategies.short_premium import ShortPremium
 from dollarbill_core.values.book import Fee, Fill
 from dollarbill_core.values.calendars import close_instant

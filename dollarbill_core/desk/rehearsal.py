@@ -13,7 +13,7 @@ from dollarbill_core.desk.simulated import SimulatedBroker, opening_flow
 from dollarbill_core.market.chains import NoChains, Quote
 from dollarbill_core.market.view import Chains, View
 from dollarbill_core.results.backtest import CASH_SENTENCE, Progress, Result
-from dollarbill_core.rules.limits import Breaker
+from dollarbill_core.rules.breaker import Breaker
 from dollarbill_core.strategies.day import House
 from dollarbill_core.strategies.short_premium import Strategy
 from dollarbill_core.values.calendars import MARKET_ZONE, close_instant

@@ -10,7 +10,8 @@ from dollarbill_core.desk.broker import Broker
 from dollarbill_core.desk.ledger import Ledger
 from dollarbill_core.results.backtest import Result
 from dollarbill_core.results.nav import NavLine
-from dollarbill_core.rules.limits import BreakerState, Refusal
+from dollarbill_core.rules.breaker import BreakerState
+from dollarbill_core.rules.limits import Refusal
 from dollarbill_core.strategies.day import House, Unfilled
 from dollarbill_core.values.book import Book, Event, Flow
 from dollarbill_core.values.orders import Order, OrderState

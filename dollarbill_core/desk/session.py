@@ -36,7 +36,8 @@ from dollarbill_core.market.view import View
 from dollarbill_core.results.backtest import nav_line
 from dollarbill_core.results.nav import NavLine, reconciliation
 from dollarbill_core.rules.assignment import expired
-from dollarbill_core.rules.limits import Breaker, Refusal
+from dollarbill_core.rules.breaker import Breaker, Reset
+from dollarbill_core.rules.limits import Refusal
 from dollarbill_core.strategies.day import House, Unfilled, decisions, last_quotes_after
 from dollarbill_core.strategies.short_premium import Strategy
 from dollarbill_core.values.book import Book
@@ -55,6 +56,7 @@ class Desk:
     """Everything that a session works with.
 
     ``patience`` are the seconds between looks for an order that a broker may or may not have.
+    ``reset`` is a person's word that a tripped breaker may trade again, taken once.
     """
 
     strategy: Strategy
@@ -65,6 +67,7 @@ class Desk:
     breaker: Breaker = field(default_factory=Breaker)
     patience: tuple[float, ...] = (0.5, 1.0, 2.0, 4.0)
     pause: Callable[[float], None] = time.sleep
+    reset: Reset | None = None
 
     @property
     def source(self) -> Provenance:
@@ -191,9 +194,7 @@ class _Session:
         """Decide once, and write the decision down before anything is sent."""
         desk, view = self.desk, self.view
         book, before = desk.ledger.book(), desk.ledger.last_decision()
-        breaker = desk.breaker
-        if before is not None:
-            breaker = replace(breaker, peak=before.breaker.peak, state=before.breaker.state)
+        breaker = _breaker_now(desk, before)
         units = units_of(desk.ledger.events(), [c.line for c in desk.ledger.closes()])
         waiting = desk.ledger.orders(OrderState.WORKING, *_PENDING)
         working = [stored.order for stored in waiting]
@@ -305,6 +306,20 @@ class _Session:
             line=line,
             breaker=latest.breaker.state if latest else self.desk.breaker.state,
         )
+
+
+def _breaker_now(desk: Desk, before: Decision | None) -> Breaker:
+    """The desk's levels, where the last decision left them; reset if a person has just said so.
+
+    Raises ValueError if there is a reset and the breaker has not tripped.
+    """
+    breaker, asked = desk.breaker, desk.reset
+    if before is not None:
+        last = before.breaker
+        breaker = replace(breaker, peak=last.peak, state=last.state, resets=last.resets)
+    if asked is None or asked in breaker.resets:
+        return breaker
+    return breaker.reset(by=asked.by, at=asked.at, why=asked.why)
 
 
 def _blank(desk: Desk, day: date, status: SessionStatus, why: str) -> SessionReport:

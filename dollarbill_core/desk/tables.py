@@ -13,7 +13,8 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from dollarbill_core.desk.records import as_text, event_from_text, from_text
 from dollarbill_core.market.chains import Quote
 from dollarbill_core.results.nav import NavLine
-from dollarbill_core.rules.limits import Breaker, Refusal
+from dollarbill_core.rules.breaker import Breaker
+from dollarbill_core.rules.limits import Refusal
 from dollarbill_core.values.book import Event
 from dollarbill_core.values.contracts import Option
 from dollarbill_core.values.orders import Candidate, Order, OrderState

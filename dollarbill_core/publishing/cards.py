@@ -208,9 +208,13 @@ def session_card(report: SessionReport) -> Card:
         Figure("reconciled", "Our book and the broker's", agreed),
         Figure("sent", "Orders sent", str(len(report.sent)), f"{len(report.refused)} refused"),
         *worth,
-        Figure("breaker", "Circuit breaker", report.breaker.value),
+        Figure("breaker", "Circuit breaker", report.breaker.value, _breaker_said(report)),
     )
     return Card(figures, report.label, report.status.value)
+
+
+def _breaker_said(report: SessionReport) -> str:
+    return "" if report.breaker.opens else "nothing is opened until a person resets it"
 
 
 def statement_card(statement: Statement, break_even: BreakEven | None = None) -> Card:

@@ -11,7 +11,7 @@ from dollarbill_core.results.monthly import Statement
 from dollarbill_core.results.nav import ClosedTrade, NavLine
 from dollarbill_core.results.outlook import Outlook
 from dollarbill_core.results.performance import statistics
-from dollarbill_core.rules.limits import Breaker
+from dollarbill_core.rules.breaker import Breaker
 from dollarbill_core.values.book import Event, Expiry, Fee, Fill
 from dollarbill_core.values.provenance import Provenance
 

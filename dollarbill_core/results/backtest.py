@@ -18,9 +18,10 @@ from dollarbill_core.results.nav import (
     reconciliation,
 )
 from dollarbill_core.rules.accounts import REG_T, Account
+from dollarbill_core.rules.breaker import Breaker
 from dollarbill_core.rules.costs import INTERACTIVE_BROKERS, Costs, FillModel
 from dollarbill_core.rules.exercise import CERTAIN, ExercisePolicy
-from dollarbill_core.rules.limits import Breaker, Limits, Refusal
+from dollarbill_core.rules.limits import Limits, Refusal
 from dollarbill_core.rules.margin import excess, requirement
 from dollarbill_core.strategies.day import (
     House,

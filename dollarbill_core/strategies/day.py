@@ -10,9 +10,10 @@ from dollarbill_core.market.view import View
 from dollarbill_core.rules.accounts import REG_T, Account
 from dollarbill_core.rules.adjustments import events_at_open
 from dollarbill_core.rules.assignment import events_at_close
+from dollarbill_core.rules.breaker import Breaker
 from dollarbill_core.rules.costs import INTERACTIVE_BROKERS, Costs, FillModel, executed
 from dollarbill_core.rules.exercise import CERTAIN, ExercisePolicy
-from dollarbill_core.rules.limits import Breaker, Limits, Refusal, refusal
+from dollarbill_core.rules.limits import Limits, Refusal, refusal
 from dollarbill_core.strategies.short_premium import Strategy
 from dollarbill_core.values.book import Book, Event
 from dollarbill_core.values.contracts import Option
