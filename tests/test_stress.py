@@ -260,6 +260,8 @@ def test_excess_changes_sign_at_an_edge_and_the_room_is_the_nearest():
         assert matrix.edges[row][:1] == (fall,) if fall > -math.inf else fall < -0.2
         assert matrix.edges[row][-1:] == (rise,) if rise < math.inf else rise > 0.2
     assert matrix.room() == matrix.room(0.01) == matrix.room(0.0)
+    turning = replace(matrix, edges=((-0.15, -0.05, 0.10, 0.18),) * 7)
+    assert turning.room() == (-0.05, 0.10)
 
 
 def test_an_account_that_is_called_today_has_no_room():
