@@ -349,6 +349,16 @@ def test_the_order_of_legs_changes_no_draw(order, seed):
     assert first == second
 
 
+def test_a_day_is_drawn_alike_in_every_process():
+    """Options draw in the order of their names, never in that of a set or of the legs."""
+    strikes = ("99.8", "99.9", "100", "100.1", "100.2")
+    puts = [Position(option(strike=strike), -20) for strike in strikes]
+    events = settlement(Book(D(0), tuple(puts)), at("100"), policy=PIN)
+
+    drawn = [event.quantity for event in events if isinstance(event, Assignment)]
+    assert drawn == [4, 7, 5, 9, 7]
+
+
 def test_several_contracts_fall_on_trades_as_if_each_were_as_likely():
     """Ten of fifteen on average over two trades of five and ten: two thirds of either."""
     fills = [Fill(CLOSE, trade, option(), -n, D(1)) for trade, n in (("A", 5), ("B", 10))]

@@ -57,7 +57,7 @@ def events_at_close(
     """
     rng = rng or policy.generator(view.today)
     settled = settlement(book, view, policy=policy, rng=rng)
-    early = early_assignments(book.after_all(settled), view, policy=policy, rng=rng)
+    early = early_assignments(book, view, policy=policy, rng=rng)
     return (*settled, *early)
 
 
