@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from dollarbill_core.market.view import View
 from dollarbill_core.pricing import black_scholes, implied_vol
-from dollarbill_core.rules.accounts import CASH, REG_T
+from dollarbill_core.rules.accounts import CASH, PORTFOLIO, REG_T
 from dollarbill_core.rules.breaker import Breaker
 from dollarbill_core.rules.gates import Gate
 from dollarbill_core.rules.limits import Limits, gates, refusal
@@ -81,7 +81,7 @@ def test_nothing_is_limited_but_the_margin_and_the_trades_unless_asked():
     verdicts = gates(order(), RICH, VIEW, REG_T, Limits(), Breaker())
 
     limited = [each.gate for each in verdicts if each.limit is not None]
-    assert limited == [Gate.OPEN_TRADES, Gate.ACCOUNT, Gate.MARGIN_USE]
+    assert limited == [Gate.OPEN_TRADES, Gate.EQUITY, Gate.ACCOUNT, Gate.MARGIN_USE]
     assert said(Gate.VEGA).why == "vega is not limited"
 
 
@@ -199,11 +199,44 @@ def test_the_delta_of_a_short_put_is_its_own_times_the_spot():
 # The gates without a figure of their own
 
 
-@pytest.mark.parametrize(("cash", "refused"), [("1500", False), ("1499.99", True)])
+@pytest.mark.parametrize(("cash", "refused"), [("3000", False), ("2999.99", True)])
 def test_an_order_the_account_cannot_carry_is_refused(cash, refused):
-    line = f"the account cannot carry it: 1,500.00 would be tied up, NAV {D(cash):,.2f}"
+    line = f"the account cannot carry it: 3,000.00 would be tied up, NAV {D(cash):,.2f}"
 
-    assert why(Book(D(cash)), order()) == (line if refused else None)
+    assert why(Book(D(cash)), order(-2)) == (line if refused else None)
+
+
+SMALL = Book(D("1999.99"))
+NO_CREDIT = "the account is worth 1,999.99, it gives credit from 2,000.00 on"
+
+
+@pytest.mark.parametrize(
+    ("book", "want", "line"),
+    [
+        (Book(D(2_000)), order(), None),
+        (SMALL, order(), NO_CREDIT),
+        (SMALL, order(1), None),  # paid in full
+        (SMALL, order(20), NO_CREDIT),  # one cent of it borrowed
+        (SMALL, order(-1, SHARES), NO_CREDIT),
+        (Book(D("1999.99") - 10_000, (Position(SHARES, 100),)), order(1), NO_CREDIT),
+        (Book(D("-8000.01"), (Position(SHARES, 100),)), order(what=CALL), NO_CREDIT),
+    ],
+)
+def test_a_small_account_opens_only_what_is_paid_in_full(book, want, line):
+    assert why(book, want) == line
+
+
+def test_a_covered_call_on_paid_shares_needs_no_minimum():
+    view = View(NOW, {"XYZ": D(10)}, {CALL: D("0.05")})
+
+    assert why(Book(D(0), (Position(SHARES, 100),)), order(what=CALL), view=view) is None
+
+
+def test_portfolio_margin_asks_for_a_larger_account():
+    line = "the account is worth 20,000.00, it gives credit from 100,000.00 on"
+
+    assert why(RICH, order(-2), account=PORTFOLIO) is None  # the cash secures it
+    assert why(RICH, order(-3), account=PORTFOLIO) == line
 
 
 @pytest.mark.parametrize("value", [92, 88])

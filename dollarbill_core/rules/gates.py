@@ -11,11 +11,11 @@ from typing import TypeVar
 
 from dollarbill_core.market.view import View
 from dollarbill_core.pricing.losses import WorstLoss, worst_loss
-from dollarbill_core.rules.accounts import Account
+from dollarbill_core.rules.accounts import CASH, Account
 from dollarbill_core.rules.concentration import margin_by, short_exposure
 from dollarbill_core.rules.exposure import Exposure, exposures
 from dollarbill_core.rules.margin import as_if_filled, free_funds, requirement
-from dollarbill_core.rules.requirements import Requirement
+from dollarbill_core.rules.requirements import NotAllowed, Requirement
 from dollarbill_core.values.book import Book, Trade
 from dollarbill_core.values.calendars import (
     MARKET_ZONE,
@@ -40,6 +40,7 @@ class Gate(StrEnum):
     OPEN_TRADES = "open_trades"
     CONTRACTS_PER_TRADE = "contracts_per_trade"
     CONTRACTS_PER_UNDERLYING = "contracts_per_underlying"
+    EQUITY = "equity"
     ACCOUNT = "account"
     MARGIN_USE = "margin_use"
     CASH_RESERVE = "cash_reserve"
@@ -56,6 +57,7 @@ _SENTENCES = {
     Gate.OPEN_TRADES: "{0:,} trades would be open, the limit is {1:,}",
     Gate.CONTRACTS_PER_TRADE: "the trade would hold {0:,} contracts, the limit is {1:,}",
     Gate.CONTRACTS_PER_UNDERLYING: "{2} would have {0:,} contracts, the limit is {1:,}",
+    Gate.EQUITY: "the account is worth {0:,.2f}, it gives credit from {1:,.2f} on",
     Gate.ACCOUNT: "the account {2} carry it: {0:,.2f} would be tied up, NAV {1:,.2f}",
     Gate.MARGIN_USE: "it would tie up {0:,.2f}, the limit is {1:,.2f}",
     Gate.CASH_RESERVE: "cash would be {0:,.2f}, the limit is {1:,.2f} at least",
@@ -221,6 +223,22 @@ def _trade_after(asked: Asked, trade_id: str) -> Trade:
 # ------------------------------------------------------------ dollars
 
 
+def _equity(asked: Asked, _: Amount) -> Verdict:
+    """Below the account's minimum only what a cash account could hold as well is opened."""
+    least = asked.account.minimum_equity
+    if asked.nav >= least:
+        return Verdict(Gate.EQUITY, True, asked.nav, least)
+    paid = all(_is_paid_in_full(book, asked.view) for book in asked.after)
+    return Verdict(Gate.EQUITY, paid, asked.nav, least)
+
+
+def _is_paid_in_full(book: Book, view: View) -> bool:
+    try:
+        return free_funds(book, view, requirement(book, view, CASH)) >= 0
+    except NotAllowed:
+        return False
+
+
 def _account(asked: Asked, _: Amount) -> Verdict:
     carried = asked.used <= asked.nav
     about = "can" if carried else "cannot"
@@ -337,12 +355,13 @@ def _either_way(
 
 
 Judge = Callable[[Asked, Amount], Verdict]
-ALWAYS = frozenset({Gate.CONTRACTS, Gate.ACCOUNT})
+ALWAYS = frozenset({Gate.CONTRACTS, Gate.EQUITY, Gate.ACCOUNT})  # law, not limits
 JUDGES: dict[Gate, Judge] = {
     Gate.CONTRACTS: _contracts,
     Gate.OPEN_TRADES: _open_trades,
     Gate.CONTRACTS_PER_TRADE: _per_trade,
     Gate.CONTRACTS_PER_UNDERLYING: _per_underlying,
+    Gate.EQUITY: _equity,
     Gate.ACCOUNT: _account,
     Gate.MARGIN_USE: _margin_use,
     Gate.CASH_RESERVE: _cash_reserve,

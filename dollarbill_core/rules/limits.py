@@ -151,6 +151,7 @@ def gates(
     ...              Limits(trade_loss=Decimal("0.40")), Breaker())
     >>> print(*(each.why for each in said if each.actual), sep="\\n")
     1 trades would be open, the limit is 1,000
+    the account is worth 20,000.00, it gives credit from 2,000.00 on
     the account can carry it: 1,500.00 would be tied up, NAV 20,000.00
     it would tie up 1,500.00, the limit is 20,000.00
     the trade's worst loss would be $9,400.00 at 0, the limit is 8,000.00
