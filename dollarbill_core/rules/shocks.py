@@ -116,7 +116,10 @@ class Shock:
 
 
 _PACKAGED = "S&P 500 daily prices in the arch package; Cboe, VIX daily prices"
-_REPORTED = "S&P 500 closes as reported on the day; Cboe, VIX daily prices"
+_REPORTED = (
+    "S&P 500 closes from general knowledge, their moves within 0.1 % of those of SPY's closes; "
+    "Cboe, VIX daily prices"
+)
 _ONE_DAY = "one session"
 _FIVE_DAYS = "the worst five sessions of the month"
 
