@@ -70,6 +70,17 @@ def test_a_short_is_assigned_from_one_cent_in_the_money(right, spot, kind):
     assert isinstance(event, kind)
 
 
+# A05: our long call on 100 is exercised at 100.01, and lapses at 100.00 and 99.99.
+@pytest.mark.parametrize(
+    ("spot", "kind"), [("99.99", Expiry), ("100.00", Expiry), ("100.01", Exercise)]
+)
+def test_a_long_is_exercised_from_one_cent_in_the_money(spot, kind):
+    (event,) = settlement(holding(option(Right.CALL), 1), at(spot))
+
+    assert isinstance(event, kind)
+    assert event.cash == (-10_000 if kind is Exercise else 0)
+
+
 # Alpaca, "Options Trading Overview", post-trade examples: the shape of A01, A02 and A04.
 @pytest.mark.parametrize(
     ("right", "strike", "quantity", "spot", "shares", "cash"),
