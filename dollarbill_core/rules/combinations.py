@@ -127,7 +127,6 @@ class Family:
 def families(positions: Sequence[Position], view: View, account: Account) -> dict[str, Family]:
     """The book's legs by margin class, with what each asks alone."""
     found: dict[str, Family] = {}
-    terms: dict[str, tuple[Decimal, Decimal]] = {}
     now = view.now.timestamp()
     for position in positions:
         instrument = position.instrument
@@ -139,14 +138,18 @@ def families(positions: Sequence[Position], view: View, account: Account) -> dic
             if position.quantity > 0:
                 family.longs.append(_long(position, known, view, account))
             else:
-                if known.underlying not in terms:
-                    terms[known.underlying] = account.terms(instrument)
-                family.shorts.append(_short(position, known, view, terms[known.underlying]))
+                terms = _terms(account, instrument)
+                family.shorts.append(_short(position, known, view, terms))
         else:
             name = margin_class(instrument.symbol)
             family = found.get(name) or found.setdefault(name, Family(account))
             family.shares.append(_shares(position, instrument, view, account))
     return found
+
+
+@lru_cache(maxsize=1 << 16)
+def _terms(account: Account, option: Option) -> tuple[Decimal, Decimal]:
+    return account.terms(option)
 
 
 def _short(
@@ -204,9 +207,10 @@ def combinations(family: Family, view: View) -> list[Combination]:
     for number in range(len(family.shares)):
         found += _of_shares(family, number, view)
     if len(family.shorts) > 1 and len(family.longs) > 1:
+        european = family.shorts[0].option.is_european
         if family.account.unequal_condors is UnequalCondors.TWO_SPREADS:
             found += _equal_condors(family)
-        if family.account.lends_on_options:
+        if family.account.lends_on_options and european:
             found += _long_boxes(family, view)
     return found
 

@@ -17,10 +17,8 @@ no less than at each of its corners. ``branching_kernels`` solves it; past its b
 HiGHS does, in exact whole numbers again.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from decimal import Decimal
-from math import gcd
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,7 +29,6 @@ from dollarbill_core.rules.combinations import (
     UNIT,
     ZERO,
     Combination,
-    Facts,
     Family,
     Long,
     Shares,
@@ -40,10 +37,9 @@ from dollarbill_core.rules.combinations import (
     families,
 )
 from dollarbill_core.rules.grouping_kernels import (
-    COVERED,
-    COVERING,
     ENTRY,
     HEADER,
+    LEVEL,
     STRANGLE,
     STRUCTURE,
     STRUCTURED,
@@ -52,24 +48,19 @@ from dollarbill_core.rules.grouping_kernels import (
 from dollarbill_core.rules.requirements import Group, Rule
 from dollarbill_core.rules.strategy_margin import box_width, strangle_requirement
 from dollarbill_core.values.book import Position
-from dollarbill_core.values.contracts import Leg, Right
+from dollarbill_core.values.contracts import Leg, Legs
 
 Floats = NDArray[np.float64]
 Groups = tuple[Group, ...]
+Choices = list[list[float]]  # kind, two numbers that say which, and how many (or dollars)
 
 BUDGET = 2.5e7  # numbers in pivoted tables, some 10 ms; HiGHS takes 30 to 70 ms and an import
 _BRANCHES = 250  # that may be open at once
 _SOLVED = 1.0
-_NONE = np.zeros(1)[:0]
-
-
-class Choice(NamedTuple):
-    """One column of a solution that is not 0: its kind, which, and how many (or dollars)."""
-
-    kind: float
-    first: float
-    second: float
-    size: float
+# What may be borrowed decides only between groupings that ask the same to hold: a dollar lent
+# weighs a ten-millionth of one asked.
+_TIE = Decimal("1e-7")
+_CENT_OF_A_CENT = Decimal("0.0001")
 
 
 def least_groups(
@@ -84,27 +75,24 @@ def least_groups(
     """
     holding: list[Group] = []
     opening: list[Group] = []
-    same = True
     for family in families(positions, view, account).values():
         others = combinations(family, view)
         groups = _least(family, others, False)
         holding += groups
-        if others or family.shares or family.lends:
-            groups, same = _least(family, others, True), False
+        if others or family.lends:
+            groups = _least(family, others, True)
         opening += groups
     held = tuple(holding)
-    return held, held if same or opening == holding else tuple(opening)
+    return held, held if opening == holding else tuple(opening)
 
 
 def _least(family: Family, others: Sequence[Combination], opening: bool) -> list[Group]:
     """The groups of one class for one of the two totals."""
     worthy = [each for each in others if _gain(each, opening) < 0]
-    n_choices = len(family.longs) + len(family.shorts)
-    if worthy or (family.shorts and n_choices > 1):
+    choices: Choices = []
+    if worthy or (family.shorts and len(family.longs) + len(family.shorts) > 1):
         choices = _solution(family, worthy, opening)
-    else:
-        choices = []
-    return list(_groups(family, worthy, choices))
+    return _Sorted(family, worthy).groups(choices)
 
 
 def _gain(each: Combination, opening: bool) -> Decimal:
@@ -118,92 +106,69 @@ def _gain(each: Combination, opening: bool) -> Decimal:
     return held + _TIE * (each.without.lent - each.asks.lent)
 
 
-# What may be borrowed decides only between groupings that ask the same to hold: a dollar lent
-# weighs a ten-millionth of one asked.
-_TIE = Decimal("1e-7")
-
-
-def _units(dollars: Decimal) -> float:
-    return float(dollars * UNIT)
-
-
-def _solution(family: Family, others: Sequence[Combination], opening: bool) -> list[Choice]:
+def _solution(family: Family, others: Sequence[Combination], opening: bool) -> Choices:
     """The least grouping, as what is chosen of each column."""
-    legs, structures, pools = _packed(family, others, opening)
-    shorts, longs = len(family.shorts), len(family.longs)
+    packed = _packed(family, others, opening)
+    shorts, longs, pools = len(family.shorts), len(family.longs), len(family.shares)
     sides = 2 if family.account.unequal_condors is UnequalCondors.TWO_SPREADS else 1
     cuts = len({each.facts[::4] for each in family.shorts}) if longs else 0
     columns = cuts * (shorts + longs + sides) + shorts * shorts // 4 + len(others)
-    rows = shorts + longs + len(family.shares) + cuts * (2 + sides * (longs + 1))
-    solution = np.empty(HEADER + ENTRY * columns)
+    rows = shorts + longs + pools + cuts * (2 + sides * (longs + 1))
+    told = len(packed)
+    work = told + HEADER + ENTRY * columns + 2 * shorts + 2
     room = 2 * columns * rows + 10 * columns + 5 * (columns + rows) + 16 + 5 * _BRANCHES
-    work = np.empty(room + 2 * shorts + 2)
-    step = _step(family, others, opening)
-    least_grouping(legs, structures, pools, solution, work, shorts, sides, step, BUDGET)
-    names = solution[HEADER : HEADER + ENTRY * int(solution[4])].reshape(-1, ENTRY)
-    if solution[1] != _SOLVED:
-        names[:, 3] = _by_highs(solution, work[2 * shorts + 2 :])
-    return [Choice(*row) for row in names.tolist() if row[3]]
+    problem = np.empty(work + room)
+    problem[:told] = packed
+    sizes = (shorts, longs, len(others), pools, sides, columns)
+    least_grouping(problem, *sizes, BUDGET)
+    columns = int(problem[told + 4])
+    names = problem[told + HEADER : told + HEADER + ENTRY * columns].reshape(-1, ENTRY)
+    if problem[told + 1] != _SOLVED:
+        names[:, 3] = _by_highs(problem[told : told + HEADER], problem[work:])
+        names = names[names[:, 3] != 0]
+    found: Choices = names.tolist()
+    return found
 
 
-def _packed(
-    family: Family, others: Sequence[Combination], opening: bool
-) -> tuple[Floats, Floats, Floats]:
-    """The arrays that the kernel takes."""
+def _packed(family: Family, others: Sequence[Combination], opening: bool) -> list[float]:
+    """Legs, combinations and shares, one after another, as the kernel takes them."""
     numbers: dict[str, tuple[float, float]] = {}
-    offsets = family.account.offsets_calendars
-    legs: list[float] = []
+    packed: list[float] = []
     for short in family.shorts:
-        f = short.facts
-        if f.underlying not in numbers:
-            numbers[f.underlying] = (float(len(numbers)), float(offsets(f.underlying)))
-        place, calendars = numbers[f.underlying]
-        alone, cushion = _units(short.alone), _units(short.cushion)
-        legs += (place, f.right, f.strike, f.instant, short.size, alone, cushion, calendars)
+        symbol, _, right, strike, instant = short.facts
+        if symbol not in numbers:
+            offsets = float(family.account.offsets_calendars(symbol))
+            numbers[symbol] = (float(len(numbers)), offsets)
+        place, offsets = numbers[symbol]
+        alone, cushion = float(short.alone * UNIT), float(short.cushion * UNIT)
+        packed += (place, right, strike, instant, short.size, alone, cushion, offsets)
     for long in family.longs:
-        f = long.facts
-        place, calendars = numbers.get(f.underlying, (-1.0, 1.0))
-        lost = _units(long.lent if opening else _TIE * long.lent) if long.lent else 0.0
-        legs += (place, f.right, f.strike, f.instant, long.size, lost, 0.0, calendars)
-    structures = _NONE
-    pools = _NONE
-    if others:
-        structures = np.zeros((len(others), STRUCTURE))
-        for row, each in zip(structures, others, strict=True):
-            parts = [number for part in each.parts for number in part]
-            row[: 2 + len(parts)] = [_units(_gain(each, opening)), len(each.parts), *parts]
-        structures = structures.ravel()
-        pools = np.array([float(abs(each.quantity)) for each in family.shares])
-    return np.array(legs), structures, pools
+        symbol, _, right, strike, instant = long.facts
+        place, offsets = numbers.get(symbol, (-1.0, 1.0))
+        lost = long.lent if opening else _TIE * long.lent
+        packed += (place, right, strike, instant, long.size, float(lost * UNIT), 0.0, offsets)
+    for each in others:
+        parts = [number for part in each.parts for number in part]
+        parts += [0] * (STRUCTURE - 2 - len(parts))
+        packed += (float(_gain(each, opening) * UNIT), len(each.parts), *parts)
+    packed += [float(abs(each.quantity)) for each in family.shares]
+    return packed
 
 
-def _step(family: Family, others: Sequence[Combination], opening: bool) -> float:
-    """The least by which two totals can differ, units."""
-    if family.lends or any(each.asks.lent for each in others):
-        return 0.0
-    money = [int(x.facts.strike) for x in family.shorts]
-    money += [int(x.facts.strike) for x in family.longs]
-    exact = [x.alone * UNIT for x in family.shorts] + [x.cushion * UNIT for x in family.shorts]
-    exact += [_gain(each, opening) * UNIT for each in others]
-    if any(each != int(each) for each in exact):
-        return 0.0
-    return float(gcd(*money, *map(int, exact)))
-
-
-def _by_highs(solution: Floats, work: Floats) -> Floats:
+def _by_highs(header: Floats, work: Floats) -> Floats:
     """The same programme solved by SciPy, its whole columns rounded and its levels exact."""
     from scipy.optimize import Bounds, LinearConstraint, milp
 
-    columns, rows, whole, most = (int(x) for x in solution[4:8])
+    columns, rows, whole, most = (int(x) for x in header[4:8])
     matrix = work[: columns * rows].reshape(rows, columns)
     cost = work[2 * columns * most :][:columns].copy()
     bounds = work[2 * columns * most + 8 * columns :]
     size = columns + most
     low, high = bounds[: columns + rows].copy(), bounds[size : size + columns + rows].copy()
-    owned = bounds[2 * size : 2 * size + rows] >= 0
+    owner = bounds[2 * size : 2 * size + rows]
     scale = float(np.abs(cost[:whole]).max())
     scaled = matrix.copy()
-    scaled[np.ix_(owned, np.arange(whole))] /= scale
+    scaled[np.ix_(owner >= 0, np.arange(whole))] /= scale
     cost[:whole] /= scale
     high[whole:columns] /= scale
     found = milp(
@@ -218,8 +183,8 @@ def _by_highs(solution: Floats, work: Floats) -> Floats:
     point: Floats = np.round(found.x)
     point[whole:] = 0.0
     loss = -(matrix @ point)
-    for row in np.flatnonzero(owned):
-        level = int(bounds[2 * size + row])
+    for row in np.flatnonzero(owner >= 0):
+        level = int(owner[row])
         point[level] = max(point[level], loss[row])
     return point
 
@@ -227,152 +192,137 @@ def _by_highs(solution: Floats, work: Floats) -> Floats:
 # --- from the solution to groups
 
 
-def _groups(
-    family: Family, others: Sequence[Combination], choices: Sequence[Choice]
-) -> Iterator[Group]:
-    """The groups that were chosen, then what is left alone."""
-    left = [x.size for x in family.shorts] + [x.size for x in family.longs]
-    left += [abs(x.quantity) for x in family.shares]
-    purse = _Purse(family)
-    spreads: dict[float, list[tuple[int, int]]] = {}
-    strangles: list[Group] = []
-    for choice in choices:
-        first, second, count = int(choice.first), int(choice.second), int(choice.size)
-        if choice.kind in (COVERED, COVERING):
-            spreads.setdefault(choice.second, []).append((first, count))
-            left[first] -= count
-        elif choice.kind == STRANGLE:
-            strangles.append(_strangle(family.shorts[first], family.shorts[second], count))
-            left[first] -= count
-            left[second] -= count
-        elif choice.kind == STRUCTURED:
-            each = others[first]
-            for number, weight in each.parts:
-                left[number] -= weight * count
-            yield _structure(family, each, count, purse)
-    for parts in spreads.values():
-        yield from _spreads(family, parts, purse)
-    yield from strangles
-    yield from _alone(family, left, purse)
+class _Sorted:
+    """A class's legs as they are put into groups: what is left of each, and of its cost."""
 
+    def __init__(self, family: Family, others: Sequence[Combination]) -> None:
+        self.family, self.others = family, others
+        self.options: list[Short | Long] = [*family.shorts, *family.longs]
+        self.shorts = len(family.shorts)
+        self.left = [each.size for each in self.options]
+        self.left += [abs(each.quantity) for each in family.shares]
+        self.costs = [each.cost for each in family.longs]
 
-class _Purse:
-    """What is left of each long option's cost to hand out to its groups."""
+    def groups(self, choices: Choices) -> list[Group]:
+        """The groups that were chosen, then what is left alone."""
+        first: list[Group] = []
+        strangles: list[Group] = []
+        spreads: dict[float, list[tuple[int, int]]] = {}
+        levels: dict[tuple[float, float], float] = {}
+        for kind, one, other, size in choices:
+            if kind == LEVEL:
+                levels[one, other] = size
+            elif kind == STRANGLE:
+                strangles.append(self.strangle(int(one), int(other), int(size)))
+            elif kind == STRUCTURED:
+                first.append(self.structure(self.others[int(one)], int(size)))
+            else:
+                spreads.setdefault(other, []).append((int(one), int(size)))
+        for cut, parts in spreads.items():
+            first += self.spreads(cut, parts, levels)
+        return first + strangles + self.alone()
 
-    def __init__(self, family: Family) -> None:
-        self.first = len(family.shorts)
-        self.costs = [x.cost for x in family.longs]
-        self.counts = [x.size for x in family.longs]
-
-    def taken(self, number: int, count: int) -> Decimal:
-        """The cost of some contracts; the last ones take what is left."""
-        j = number - self.first
-        if j < 0 or j >= len(self.costs):
+    def taken(self, number: int, size: int) -> Decimal:
+        """Puts contracts or shares into a group; what its long options cost."""
+        before = self.left[number]
+        self.left[number] = before - size
+        place = number - self.shorts
+        if not 0 <= place < len(self.costs):
             return ZERO
-        cost = self.costs[j]
-        if count < self.counts[j]:
-            cost = (cost * count / self.counts[j]).quantize(Decimal("0.0001"))
-        self.costs[j] -= cost
-        self.counts[j] -= count
+        cost = self.costs[place]
+        if size < before:
+            cost = (cost * size / before).quantize(_CENT_OF_A_CENT)
+        self.costs[place] -= cost
         return cost
 
+    def spreads(
+        self,
+        cut: float,
+        parts: list[tuple[int, int]],
+        levels: dict[tuple[float, float], float],
+    ) -> list[Group]:
+        """The spread of one cut; where puts and calls are charged apart, one of each."""
+        if self.family.account.unequal_condors is not UnequalCondors.TWO_SPREADS:
+            return [self.spread(parts, levels.get((cut, 0.0), 0.0))]
+        found = []
+        for side, right in enumerate((1.0, -1.0)):
+            mine = [part for part in parts if self.options[part[0]].facts.right == right]
+            if mine:
+                found.append(self.spread(mine, levels.get((cut, side), 0.0)))
+        return found
 
-def _spreads(
-    family: Family, parts: Sequence[tuple[int, int]], purse: _Purse
-) -> Iterator[Group]:
-    """The spread of one cut, or where puts and calls are charged apart, one of each."""
-    sides = [parts]
-    if family.account.unequal_condors is UnequalCondors.TWO_SPREADS:
-        by_right = [
-            [part for part in parts if _facts(family, part[0]).right == right]
-            for right in (Right.PUT, Right.CALL)
-        ]
-        sides = [side for side in by_right if side]
-    for side in sides:
-        loss, spot = _worst(family, side)
-        paid = sum((purse.taken(number, count) for number, count in side), ZERO)
-        legs = tuple(Leg(family.instrument(n), family.sign(n) * count) for n, count in side)
-        rule, facts = Rule.SPREAD, (spot,)
-        if len(side) == 4 and loss and (width := box_width(legs)) < 0:
-            rule, facts = Rule.SHORT_BOX, (-width,)
-        yield Group(legs, rule, loss + paid, loss, paid, facts=facts)
+    def spread(self, parts: list[tuple[int, int]], loss: float) -> Group:
+        paid = ZERO
+        legs = []
+        for number, size in parts:
+            if number < self.shorts:
+                self.left[number] -= size
+                legs.append(Leg(self.options[number].option, -size))
+            else:
+                paid += self.taken(number, size)
+                legs.append(Leg(self.options[number].option, size))
+        if not loss:
+            return Group(tuple(legs), Rule.SPREAD, paid, ZERO, paid)
+        asked = Decimal(int(loss)) / UNIT
+        is_four = len({self.options[number].facts.strike for number, _ in parts}) == 2
+        width = box_width(legs) if is_four else ZERO
+        rule, facts = (Rule.SHORT_BOX, (-width,)) if width < 0 else (Rule.SPREAD, ())
+        return Group(tuple(legs), rule, asked + paid, asked, paid, facts=facts)
 
+    def strangle(self, put_number: int, call_number: int, size: int) -> Group:
+        self.left[put_number] -= size
+        self.left[call_number] -= size
+        put, call = self.family.shorts[put_number], self.family.shorts[call_number]
+        legs = (Leg(put.option, -size), Leg(call.option, -size))
+        asked = size * strangle_requirement(put.quote, call.quote)
+        dearer, other = (put, call) if put.alone >= call.alone else (call, put)
+        facts = (size * dearer.alone, size * other.quote.market_value)
+        return Group(legs, Rule.SHORT_STRANGLE, asked, asked, facts=facts)
 
-def _facts(family: Family, number: int) -> Facts:
-    place = number - len(family.shorts)
-    return family.shorts[number].facts if place < 0 else family.longs[place].facts
+    def structure(self, each: Combination, size: int) -> Group:
+        """A combination, ``size`` times."""
+        legs, paid = [], ZERO
+        for number, weight in each.parts:
+            paid += self.taken(number, weight * size)
+            sign = self.family.sign(number)
+            legs.append(Leg(self.family.instrument(number), sign * weight * size))
+        asks = each.asks.times(size)
+        initial = asks.initial + paid
+        return Group(tuple(legs), each.rule, initial, asks.maintenance, paid, asks.lent)
 
-
-def _worst(family: Family, parts: Sequence[tuple[int, int]]) -> tuple[Decimal, Decimal]:
-    """The worst netted intrinsic loss of a spread, dollars, and the price where it is met."""
-    signed = []
-    corners = [0.0]
-    for number, count in parts:
-        f = _facts(family, number)
-        is_short = number < len(family.shorts)
-        signed.append((count if is_short else -count, f.right, f.strike))
-        if not is_short:
-            corners.append(f.strike)
-    worst, where = 0.0, 0.0
-    for spot in corners:
-        loss = 0.0
-        for count, right, strike in signed:
-            inside = right * (spot - strike)
-            if inside > 0.0:
-                loss += count * inside
-        if loss > worst or (loss == worst and spot > where):
-            worst, where = loss, spot
-    return Decimal(int(worst)) / UNIT, Decimal(int(where)) / (UNIT * 100)
-
-
-def _strangle(put: Short, call: Short, count: int) -> Group:
-    legs = (Leg(put.option, -count), Leg(call.option, -count))
-    asked = count * strangle_requirement(put.quote, call.quote)
-    dearer, other = (put, call) if put.alone >= call.alone else (call, put)
-    facts = (count * dearer.alone, count * other.quote.market_value)
-    return Group(legs, Rule.SHORT_STRANGLE, asked, asked, facts=facts)
-
-
-def _structure(family: Family, each: Combination, count: int, purse: _Purse) -> Group:
-    legs = tuple(
-        Leg(family.instrument(number), family.sign(number) * weight * count)
-        for number, weight in each.parts
-    )
-    paid = sum((purse.taken(number, count) for number, _ in each.parts), ZERO)
-    asks = each.asks.times(count)
-    return Group(
-        legs, each.rule, asks.initial + paid, asks.maintenance, asks.paid + paid, asks.lent
-    )
-
-
-def _alone(family: Family, left: Sequence[int], purse: _Purse) -> Iterator[Group]:
-    """Uncovered shorts, longs in no spread, and shares beyond what hedges an option."""
-    n, m = len(family.shorts), len(family.longs)
-    for short, count in zip(family.shorts, left[:n], strict=True):
-        if count:
-            rule = Rule.UNCOVERED_PUT if short.facts.right < 0 else Rule.UNCOVERED_CALL
-            asked = count * short.alone
-            facts = (asked - count * short.cushion, count * short.cushion)
-            yield Group((Leg(short.option, -count),), rule, asked, asked, facts=facts)
-    for j, (long, count) in enumerate(zip(family.longs, left[n : n + m], strict=True)):
-        if count:
-            yield _long(long, count, purse.taken(n + j, count))
-    for shares, count in zip(family.shares, left[n + m :], strict=True):
-        if count:
-            yield _stock(shares, count)
+    def alone(self) -> list[Group]:
+        """Uncovered shorts, longs in no spread, and shares beyond what hedges an option."""
+        found = []
+        for number, size in enumerate(self.left):
+            if size:
+                place = number - len(self.options)
+                if number < self.shorts:
+                    found.append(_uncovered(self.family.shorts[number], size))
+                elif place < 0:
+                    long = self.family.longs[number - self.shorts]
+                    found.append(_long(long, size, self.costs[number - self.shorts]))
+                else:
+                    found.append(_stock(self.family.shares[place], size))
+        return found
 
 
-def _long(long: Long, count: int, paid: Decimal) -> Group:
-    lent = count * long.lent
-    legs = (Leg(long.option, count),)
+def _uncovered(short: Short, size: int) -> Group:
+    rule = Rule.UNCOVERED_PUT if short.facts.right < 0 else Rule.UNCOVERED_CALL
+    asked = size * short.alone
+    facts = (size * short.quote.market_value, size * short.cushion)
+    return Group((Leg(short.option, -size),), rule, asked, asked, facts=facts)
+
+
+def _long(long: Long, size: int, paid: Decimal) -> Group:
+    lent = size * long.lent
+    legs = (Leg(long.option, size),)
     return Group(legs, Rule.LONG_OPTION, paid - lent, ZERO, paid, lent)
 
 
-def _stock(shares: Shares, count: int) -> Group:
+def _stock(shares: Shares, size: int) -> Group:
     is_long = shares.quantity > 0
     rule = Rule.LONG_STOCK if is_long else Rule.SHORT_STOCK
-    legs = (Leg(shares.stock, count if is_long else -count),)
-    asked = shares.alone.times(count)
-    value = count * shares.price
-    facts = (shares.alone.maintenance / shares.price, value)
+    legs: Legs = (Leg(shares.stock, size if is_long else -size),)
+    asked = shares.alone.times(size)
+    facts = (shares.alone.maintenance / shares.price, size * shares.price)
     return Group(legs, rule, asked.initial, asked.maintenance, facts=facts)

@@ -3,7 +3,7 @@
 import math
 
 from dollarbill_core.pricing.machine_code import Floats, compiled, inlined
-from dollarbill_core.rules.branching_kernels import Programme, branch_and_bound
+from dollarbill_core.rules.branching_kernels import SOLVED, Programme, branch_and_bound
 
 # One leg: which underlying, right, strike as dollars a contract, rank of its instant, contracts,
 # dollars of the uncovered short (or lost as a loan when a long one is used), the cushion in it,
@@ -22,37 +22,77 @@ _UNDERLYING, _RIGHT, _STRIKE, _INSTANT, _COUNT, _ALONE, _CUSHION, _CALENDAR = ra
 
 @compiled
 def least_grouping(
-    legs: Floats,
-    structures: Floats,
-    pools: Floats,
-    solution: Floats,
-    work: Floats,
+    problem: Floats,
     shorts: int,
+    longs: int,
+    structures: int,
+    pools: int,
     sides: int,
-    step: float,
+    room: int,
     budget: float,
 ) -> None:
-    """The grouping that asks least; ``solution`` begins with a header.
+    """The grouping that asks least.
 
-    ``legs`` holds the short ones first, ``shorts`` of them; ``pools`` the sizes of what else
-    structures draw on; ``sides`` is 1 where a spread is charged as a whole and 2 where its
-    puts and its calls are charged apart; ``step`` the least by which two totals can differ.
+    ``problem`` holds the legs, the short ones first; the structures; the sizes of the pools
+    that structures draw on as well; then room for the solution, a header and ``room`` choices,
+    and for the work. ``sides`` is 1 where a spread is charged as a whole and 2 where its puts
+    and its calls are charged apart.
     """
-    longs = legs.size // LEG - shorts
-    cuts = work[: 2 * (shorts + 1)]
+    a = LEG * (shorts + longs)
+    b = a + STRUCTURE * structures
+    c = b + pools
+    d = c + HEADER + ENTRY * room
+    legs, beyond, sizes = problem[:a], problem[a:b], problem[b:c]
+    header, names = problem[c : c + HEADER], problem[c + HEADER : d]
+    cuts = problem[d : d + 2 * (shorts + 1)]
     n_cuts = found_cuts(legs, shorts, cuts)
-    names = solution[HEADER:]
-    columns, whole = named_columns(legs, structures, shorts, cuts, n_cuts, sides, names)
-    most_rows = shorts + longs + pools.size + n_cuts * (2 + sides * (longs + 1))
-    p = laid_out(work[2 * (shorts + 1) :], columns, most_rows, whole, budget)
-    rows = written(legs, structures, pools, shorts, cuts, n_cuts, sides, names, p)
-    q = trimmed(p, rows, step)
+    columns, whole = named_columns(legs, beyond, shorts, cuts, n_cuts, sides, names)
+    most_rows = shorts + longs + pools + n_cuts * (2 + sides * (longs + 1))
+    p = laid_out(problem[d + 2 * (shorts + 1) :], columns, most_rows, whole, budget)
+    rows = written(legs, beyond, sizes, shorts, cuts, n_cuts, sides, names, p)
+    q = trimmed(p, rows, least_step(legs, beyond))
     branch_and_bound(q)
+    header[0], header[1], header[2], header[3] = q.told[0], q.told[1], q.told[2], q.told[3]
+    header[4], header[5], header[6], header[7] = columns, rows, whole, most_rows
     for j in range(columns):
         names[j * ENTRY + 3] = q.best[j]
-    solution[0], solution[1] = q.told[0], q.told[1]
-    solution[2], solution[3] = q.told[2], q.told[3]
-    solution[4], solution[5], solution[6], solution[7] = columns, rows, whole, most_rows
+    if q.told[1] == SOLVED:
+        header[4] = without_noughts(names, columns)
+
+
+@inlined
+def without_noughts(names: Floats, columns: int) -> int:
+    """Moves the columns that were chosen to the front; returns how many they are."""
+    n = 0
+    for j in range(columns):
+        if names[j * ENTRY + 3] != 0.0:
+            for k in range(ENTRY):
+                names[n * ENTRY + k] = names[j * ENTRY + k]
+            n += 1
+    return n
+
+
+@inlined
+def least_step(legs: Floats, structures: Floats) -> float:
+    """The least by which two totals can differ: what divides all money; 0 if not whole."""
+    step = 0
+    for k in range(legs.size // LEG):
+        for field in (_STRIKE, _ALONE, _CUSHION):
+            step = divisor(step, legs[k * LEG + field])
+    for k in range(structures.size // STRUCTURE):
+        step = divisor(step, structures[k * STRUCTURE])
+    return float(max(step, 0))
+
+
+@inlined
+def divisor(step: int, money: float) -> int:
+    """The greatest number that divides both; -1 once something is not whole."""
+    other = int(abs(money))
+    if step < 0 or float(other) != abs(money):
+        return -1
+    while other:
+        step, other = other, step % other
+    return step
 
 
 @inlined

@@ -18,7 +18,8 @@ from decimal import Decimal
 from enum import StrEnum
 from types import MappingProxyType
 
-from dollarbill_core.values.contracts import Legs, cents
+from dollarbill_core.pricing.polyline import Line, Polyline
+from dollarbill_core.values.contracts import Legs, Option, cents
 
 ZERO = Decimal(0)
 
@@ -120,9 +121,21 @@ class Group:
         text = f"{legs}: {self.rule} asks {self.maintenance:,.2f}"
         if self.initial != self.maintenance:
             text += f" ({self.initial:,.2f} to open)"
-        if self.facts and self.rule in _BECAUSE:
-            text += f": {_BECAUSE[self.rule].format(*self.facts)}"
+        facts = self.facts or self._corner
+        if facts and self.rule in _BECAUSE:
+            text += f": {_BECAUSE[self.rule].format(*facts)}"
         return text
+
+    @property
+    def _corner(self) -> tuple[Decimal, ...]:
+        """The price at which a spread is worst; nothing for other rules."""
+        if self.rule is not Rule.SPREAD:
+            return ()
+        options = [(x.instrument, x.quantity) for x in self.legs]
+        lines = [
+            Line(Decimal(n), x.right, x.strike) for x, n in options if isinstance(x, Option)
+        ]
+        return (Polyline(tuple(lines)).least.spot,)
 
 
 @dataclass(frozen=True, slots=True)
