@@ -249,6 +249,15 @@ def test_an_unknown_close_is_not_guessed(seen):
         settlement(holding(option(), -1), seen)
 
 
+def test_an_expiry_in_a_gap_that_ends_with_a_split_is_not_settled_at_a_price_of_before_it():
+    seen = replace(on_monday(100.5), splits={"XYZ": (ShareSplit(MONDAY, 7),)})
+    book = replace(holding(option(), -1), as_of=close_instant(THURSDAY))
+
+    after = book.after_all(events_at_open(book, seen))
+    with pytest.raises(NoQuote, match=r"14.29 PUT ended on 2026-11-20, before a split"):
+        settlement(after, seen)
+
+
 def test_a_saturday_print_is_that_of_friday():
     call = option(Right.CALL, 1280, "SPX", date(2011, 1, 22))
     struck = date(2011, 1, 21)

@@ -88,7 +88,7 @@ def settlement(
     ------
     NoQuote
         If the print of an AM-settled option, or the close of an earlier last trading day, is
-        not known; no later price stands for it.
+        not known, or of before a split; no later price stands for it.
     ValueError
         For a non-standard deliverable, which is not guessed.
     """
@@ -211,6 +211,9 @@ def _ended(
 def _settling_price(option: Option, view: View) -> Decimal:
     """Dollars per share, or index points, at which ``option`` settles."""
     day = last_trading_day(option.expiry)
+    splits = view.splits.get(option.underlying, ())
+    if any(day < split.ex_date <= view.today for split in splits):
+        raise NoQuote(f"{option} ended on {day}, before a split: book its end by hand")
     if (struck := view.prints.get((option.root, day))) is not None:
         return struck
     if option.is_am_settled:
