@@ -218,8 +218,8 @@ class _Wait(NamedTuple):
 
     @property
     def later(self) -> tuple[tuple[float, float], ...]:
-        """The dividends after the next close, in years from it."""
-        return tuple((at - self.years, d) for at, d in self.dividends if at >= self.years)
+        """The dividends after the next close."""
+        return tuple(each for each in self.dividends if each[0] >= self.years)
 
 
 def _demand_american(option: Option, view: View) -> None:
@@ -265,32 +265,35 @@ def _held(option: Option, wait: _Wait, vol: float) -> float:
     spots = wait.fallen * np.exp(drift + stdev * nodes)
     carry = float(option.strike), wait.life, wait.rate, vol, wait.dividend_yield
     if wait.later:
-        paid = [(at + wait.years, dollars) for at, dollars in wait.later]
-        european = grid.european(option.right, wait.fallen, *carry, paid).price
+        european = grid.european(option.right, wait.fallen, *carry, wait.later).price
     else:
         european = black_scholes.price(option.right, wait.fallen, *carry)
     rest = carry[0], wait.life - wait.years, *carry[2:]
-    added = american.early_exercise_premium(option.right, spots, *rest, wait.later)
+    then = [(at - wait.years, dollars) for at, dollars in wait.later]
+    added = american.early_exercise_premium(option.right, spots, *rest, then)
     expected = float(weights @ added) / float(weights.sum())
     return float(european) + expected * float(np.exp(-wait.rate * wait.years))
 
 
 def _vol(option: Option, view: View, wait: _Wait) -> float:
-    """The annual vol to hold by; ``early_exercise`` says where from."""
+    """The annual vol to hold by; ``early_exercise`` says where from.
+
+    The other right is not exercised over night, so that for it the stock falls at once.
+    """
     other = Option(option.root, option.expiry, option.strike, Right(-option.right))
-    vol = _implied(other, _mark(other, view), wait)
-    if np.isnan(vol):
-        vol = _vol_nearby(option, view)
-    if not np.isnan(vol):
+    if (mark := _mark(other, view)) is not None:
+        vol = _implied(other, mark, wait._replace(spot=wait.fallen, dividends=wait.later))
+        if np.isfinite(vol):
+            return vol
+    if np.isfinite(vol := _vol_nearby(option, view)):
         return vol
-    mark = _mark(option, view)
-    if mark is None:
+    if (mark := _mark(option, view)) is None:
         raise NoQuote(
             f"whether {option} is exercised early needs a mark of it, or of the "
             f"{other.right.name.lower()} of that strike, or a chain with vols"
         )
     vol = _implied(option, mark, wait)
-    return 0.0 if np.isnan(vol) else vol  # at what exercise brings: nothing is left to chance
+    return vol if np.isfinite(vol) else 0.0  # at what exercise brings nothing is left to chance
 
 
 def _mark(option: Option, view: View) -> float | None:
@@ -304,21 +307,9 @@ def _mark(option: Option, view: View) -> float | None:
     return float(quote.mid) if quote.bid > 0 else None
 
 
-def _implied(option: Option, mark: float | None, wait: _Wait) -> float:
-    if mark is None:
-        return np.nan
-    return float(
-        american.implied_vol(
-            option.right,
-            mark,
-            wait.spot,
-            float(option.strike),
-            wait.life,
-            wait.rate,
-            wait.dividend_yield,
-            wait.dividends,
-        )
-    )
+def _implied(option: Option, mark: float, wait: _Wait) -> float:
+    life = float(option.strike), wait.life, wait.rate, wait.dividend_yield, wait.dividends
+    return float(american.implied_vol(option.right, mark, wait.spot, *life))
 
 
 def _vol_nearby(option: Option, view: View) -> float:
