@@ -15,7 +15,8 @@ from dollarbill_core.market.chains import Chain, ChainDays
 from dollarbill_core.market.view import Chains
 from dollarbill_core.pricing import black_scholes
 from dollarbill_core.rules.accounts import REG_T
-from dollarbill_core.rules.costs import INTERACTIVE_BROKERS, FillModel
+from dollarbill_core.rules.costs import INTERACTIVE_BROKERS
+from dollarbill_core.rules.fills import FillModel
 from dollarbill_core.rules.limits import Limits
 from dollarbill_core.strategies.day import House
 from dollarbill_core.strategies.short_premium import ShortPremium

@@ -18,7 +18,8 @@ from dollarbill_core.results.backtest import (
 )
 from dollarbill_core.results.nav import reconciliation
 from dollarbill_core.rules.breaker import Breaker
-from dollarbill_core.rules.costs import FREE, FillModel
+from dollarbill_core.rules.costs import FREE
+from dollarbill_core.rules.fills import FillModel
 from dollarbill_core.values.book import Assignment, Book, Fee, Fill
 from dollarbill_core.values.orders import Reason
 from dollarbill_core.values.provenance import Stage

@@ -9,7 +9,8 @@ import pytest
 
 from dollarbill_core.market.chains import Chain, NoQuote
 from dollarbill_core.market.view import View
-from dollarbill_core.rules.costs import FREE, INTERACTIVE_BROKERS, FillModel, executed
+from dollarbill_core.rules.costs import FREE, INTERACTIVE_BROKERS
+from dollarbill_core.rules.fills import FillModel, executed
 from dollarbill_core.values.book import Fee, Fill
 from dollarbill_core.values.contracts import Leg, Option, Right, Stock
 from dollarbill_core.values.orders import Intent, Order, Reason

@@ -17,7 +17,7 @@ from dollarbill_core.publishing.market_charts import (
 )
 from dollarbill_core.results.outlook import outlook
 from dollarbill_core.rules.accounts import REG_T
-from dollarbill_core.rules.costs import FillModel
+from dollarbill_core.rules.fills import FillModel
 from dollarbill_core.strategies.short_premium import ShortPremium
 from dollarbill_core.values.calendars import close_instant
 from tests.market_builder import RATE, chain_on

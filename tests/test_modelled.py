@@ -19,7 +19,7 @@ from dollarbill_core.market.modelled import (
 )
 from dollarbill_core.market.view import View
 from dollarbill_core.pricing import american, black_scholes
-from dollarbill_core.rules.costs import FillModel
+from dollarbill_core.rules.fills import FillModel
 from dollarbill_core.values.calendars import expiry_instant, sessions, years_between
 from dollarbill_core.values.contracts import Leg, Right
 from dollarbill_core.values.provenance import Quotes, fingerprint

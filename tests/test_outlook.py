@@ -19,7 +19,7 @@ from dollarbill_core.pricing.chances import (
 )
 from dollarbill_core.results.outlook import Chance, chances, designs, outlook, past_moves
 from dollarbill_core.rules.accounts import REG_T
-from dollarbill_core.rules.costs import FillModel
+from dollarbill_core.rules.fills import FillModel
 from dollarbill_core.rules.margin import requirement
 from dollarbill_core.strategies.short_premium import ShortPremium
 from dollarbill_core.values.book import Book, Position

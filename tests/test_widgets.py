@@ -20,7 +20,7 @@ from dollarbill_core.publishing.widgets import (
 )
 from dollarbill_core.results.outlook import designs
 from dollarbill_core.rules.accounts import REG_T
-from dollarbill_core.rules.costs import FillModel
+from dollarbill_core.rules.fills import FillModel
 from dollarbill_core.runs import records
 from dollarbill_core.strategies.short_premium import ShortPremium
 from dollarbill_core.values.calendars import close_instant

@@ -77,7 +77,8 @@ class SimulatedBroker:
         if state.session is not None and view.today <= state.session:
             return
         morning = market_events(state.working, self._book, view, self._house)
-        closing = closing_events(self._book.after_all(morning.events), view, self._house)
+        book = self._book.after_all(morning.events)
+        closing = closing_events(book, view, self._house, morning.events)
         lapsed = {each.order.client_order_id: each.why for each in morning.unfilled}
         self._become(
             BrokerState(

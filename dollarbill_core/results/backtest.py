@@ -19,8 +19,9 @@ from dollarbill_core.results.nav import (
 )
 from dollarbill_core.rules.accounts import REG_T, Account
 from dollarbill_core.rules.breaker import Breaker
-from dollarbill_core.rules.costs import INTERACTIVE_BROKERS, Costs, FillModel
+from dollarbill_core.rules.costs import INTERACTIVE_BROKERS, Costs
 from dollarbill_core.rules.exercise import CERTAIN, ExercisePolicy
+from dollarbill_core.rules.fills import SAME_SNAPSHOT_SENTENCE, FillModel
 from dollarbill_core.rules.limits import Limits, Refusal
 from dollarbill_core.rules.margin import excess, requirement
 from dollarbill_core.strategies.day import (
@@ -28,6 +29,7 @@ from dollarbill_core.strategies.day import (
     Unfilled,
     closing_events,
     decisions,
+    executions,
     last_quotes_after,
     market_events,
 )
@@ -150,7 +152,8 @@ def backtest(
 ) -> Result:
     """Run a strategy over every session of ``chains``, deciding at each close.
 
-    What is decided at one close fills at the next session's quotes, all legs or none. Options
+    What is decided at one close fills at the next session's quotes, all legs or none (at the
+    deciding quotes only where ``fills`` says so, and then the provenance says it too). Options
     expire against the close of their last day; shorts are assigned early when their holders
     lose by waiting. Cash earns nothing in this first form.
 
@@ -205,24 +208,35 @@ class _Run:
         """Yesterday's orders meet today's market, then today's close is settled and judged."""
         morning = market_events(self.working, self.book, view, self.house)
         book = self.book.after_all(morning.events)
-        closing = closing_events(book, view, self.house)
+        closing = closing_events(book, view, self.house, morning.events)
         book = book.after_all(closing)
         decided = decisions(book, view, self.strategy, self.house, self.breaker, self.capital)
         self.events += [*morning.events, *closing]
         self.unfilled += morning.unfilled
         self.refused += decided.refused
         self.book, self.working, self.breaker = book, decided.orders, decided.breaker
+        if self.house.fills.in_deciding_snapshot:
+            self._fill_at_once(view, [*morning.events, *closing])
         self.last_quotes = last_quotes_after(self.book, view, self.last_quotes)
         spreads = [2 * quote.half_spread for quote in self.last_quotes.values()]
         self.widest_spread = max([self.widest_spread, *spreads])
         self.lines.append(nav_line(self.book, view, self.house.account, len(self.events)))
 
+    def _fill_at_once(self, view: View, today: list[Event]) -> None:
+        """What was decided fills at the quotes that decided it, or lapses."""
+        met = executions(self.working, view, self.house, today)
+        self.events += met.events
+        self.unfilled += met.unfilled
+        self.book, self.working = self.book.after_all(met.events), ()
+
     def result(self, source: Provenance) -> Result:
+        at_once = self.house.fills.in_deciding_snapshot
+        told = (CASH_SENTENCE, SAME_SNAPSHOT_SENTENCE) if at_once else (CASH_SENTENCE,)
         provenance = replace(
             source,
             stage=Stage.BACKTEST,
             strategy_hash=self.strategy.hash,
-            assumptions=(*source.assumptions, CASH_SENTENCE),
+            assumptions=(*source.assumptions, *told),
         )
         return Result(
             self.capital,

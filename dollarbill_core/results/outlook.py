@@ -25,7 +25,7 @@ from dollarbill_core.pricing.chances import (
 )
 from dollarbill_core.pricing.losses import WorstLoss, worst_loss
 from dollarbill_core.rules.accounts import Account
-from dollarbill_core.rules.costs import FillModel
+from dollarbill_core.rules.fills import FillModel
 from dollarbill_core.rules.margin import Requirement, requirement
 from dollarbill_core.strategies.short_premium import ShortPremium
 from dollarbill_core.strategies.structures import structure
@@ -50,8 +50,9 @@ _MOMENT = 1e-6  # years: half a minute
 class Outlook:
     """One structure of one expiry, priced at one view; dollars for the whole package.
 
-    ``book`` holds the structure and its credit, nothing else. ``vols`` are each leg's implied vol; ``deviation`` and ``move`` go by their mean. Chances
-    are risk-neutral, from a lognormal price at that mean vol.
+    ``book`` holds the structure and its credit, nothing else. ``vols`` are each leg's implied
+    vol; ``deviation`` and ``move`` go by their mean. Chances are risk-neutral, from a lognormal
+    price at that mean vol.
     """
 
     now: datetime
@@ -326,16 +327,19 @@ def designs(
 
 
 def _credit(legs: Legs, view: View, fills: FillModel) -> Decimal:
-    return -sum(
-        (x.quantity * x.instrument.multiplier * fills.price(x, view) for x in legs), Decimal(0)
-    )
+    return sum((-cost for cost in _costs(legs, view, fills)), Decimal(0))
+
+
+def _costs(legs: Legs, view: View, fills: FillModel) -> list[Decimal]:
+    """Dollars that each leg of a package costs, negative for what is sold."""
+    prices = zip(legs, fills.prices(legs, view), strict=True)
+    return [x.quantity * x.instrument.multiplier * price for x, price in prices]
 
 
 def _sold(legs: Legs, view: View, fills: FillModel) -> Book:
     """A book that holds nothing but these legs, at the prices they would fill at."""
-    positions = tuple(
-        Position(x.instrument, x.quantity, -_credit((x,), view, fills)) for x in legs
-    )
+    costs = zip(legs, _costs(legs, view, fills), strict=True)
+    positions = tuple(Position(x.instrument, x.quantity, cost) for x, cost in costs)
     return Book(_credit(legs, view, fills), positions)
 
 

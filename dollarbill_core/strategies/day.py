@@ -10,9 +10,11 @@ from dollarbill_core.market.view import View
 from dollarbill_core.rules.accounts import REG_T, Account
 from dollarbill_core.rules.adjustments import events_at_open
 from dollarbill_core.rules.assignment import events_at_close
+from dollarbill_core.rules.borrow import borrow_fees
 from dollarbill_core.rules.breaker import Breaker
-from dollarbill_core.rules.costs import INTERACTIVE_BROKERS, Costs, FillModel, executed
+from dollarbill_core.rules.costs import INTERACTIVE_BROKERS, Costs
 from dollarbill_core.rules.exercise import CERTAIN, ExercisePolicy
+from dollarbill_core.rules.fills import FillModel, executed
 from dollarbill_core.rules.limits import Limits, Refusal, refusal
 from dollarbill_core.strategies.short_premium import Strategy
 from dollarbill_core.values.book import Book, Event
@@ -75,25 +77,48 @@ class Decisions:
 def market_events(working: tuple[Order, ...], book: Book, view: View, house: House) -> Morning:
     """What this session's quotes bring to a book and its working orders: a broker's part.
 
-    Splits and dividends of what was held overnight come first, then each order in turn. An
-    order decided earlier fills at this view's quotes; it never fills in the snapshot that
-    decided it.
+    Splits and dividends of what was held overnight come first, then each order in turn.
     """
-    events: list[Event] = [*events_at_open(book, view)]
+    opened = events_at_open(book, view)
+    met = executions(working, view, house, opened)
+    return Morning((*opened, *met.events), met.unfilled)
+
+
+def executions(
+    working: Sequence[Order], view: View, house: House, earlier: Sequence[Event]
+) -> Morning:
+    """The fills and fees of orders at this view's quotes, and the orders that lapse.
+
+    An order decided earlier fills; in the snapshot that decided it, it fills only where the
+    house's fill model says so. ``earlier`` is what the account has traded and paid today.
+    """
+    events: list[Event] = []
     unfilled: list[Unfilled] = []
     for order in working:
         try:
-            if order.decided_at >= view.now:
+            if order.decided_at >= view.now and not house.fills.in_deciding_snapshot:
                 raise NoQuote("decided in this very snapshot")
-            events += executed(order, view, house.fills, house.costs)
+            done = (*earlier, *events)
+            events += executed(order, view, house.fills, house.costs, done)
         except NoQuote as why:
             unfilled.append(Unfilled(order, str(why)))
     return Morning(tuple(events), tuple(unfilled))
 
 
-def closing_events(book: Book, view: View, house: House) -> tuple[Event, ...]:
-    """What this close settles and assigns, once for each close: a broker's part."""
-    return events_at_close(book, view, policy=house.exercise)
+def closing_events(
+    book: Book, view: View, house: House, earlier: Sequence[Event] = ()
+) -> tuple[Event, ...]:
+    """What this close settles and assigns, and what that costs, once for each close.
+
+    A broker's part. Each delivery of shares is followed by its fees; what is then short is
+    borrowed until the next session. ``earlier`` is what was traded and paid today.
+    """
+    events: list[Event] = []
+    for event in events_at_close(book, view, policy=house.exercise):
+        events += [event, *house.costs.fees([event], (*earlier, *events))]
+    if (loans := house.costs.loans) is not None:
+        events += borrow_fees(book.after_all(events), view.spots, loans, view.now)
+    return tuple(events)
 
 
 def decisions(
