@@ -58,6 +58,10 @@ def test_it_trips_at_the_level_and_beyond(value, state):
     assert told(LEVELS, [100, value])[0][-1] == state
 
 
+def test_halt_does_not_ease_into_reduce():
+    assert told(LEVELS, [100, 88, 90, 100])[0] == ["NORMAL", "HALT", "HALT", "HALT"]
+
+
 def test_a_level_that_no_decimal_divides_out_is_met_exactly():
     third = Breaker(halt_at=D("0.1"))
 

@@ -216,6 +216,7 @@ NO_CREDIT = "the account is worth 1,999.99, it gives credit from 2,000.00 on"
         (Book(D(2_000)), order(), None),
         (SMALL, order(), NO_CREDIT),
         (SMALL, order(1), None),  # paid in full
+        (Book(D(1_900)), order(19), None),
         (SMALL, order(20), NO_CREDIT),  # one cent of it borrowed
         (SMALL, order(-1, SHARES), NO_CREDIT),
         (Book(D("1999.99") - 10_000, (Position(SHARES, 100),)), order(1), NO_CREDIT),
@@ -309,6 +310,13 @@ def test_the_first_gate_that_fails_is_the_reason():
     assert why(RICH, order(), tight, HALTED).startswith("the circuit breaker")
     failed = [x.gate for x in gates(order(), RICH, VIEW, REG_T, tight, HALTED) if not x.passed]
     assert failed == [Gate.BREAKER, Gate.MARGIN_USE, Gate.TRADE_LOSS]
+
+
+def test_a_reserve_of_nothing_still_forbids_a_loan():
+    line = "cash would be -10,000.00, the limit is 0.00 at least"
+
+    assert why(RICH, order(300, SHARES)) is None
+    assert why(RICH, order(300, SHARES), Limits(cash_reserve=D(0))) == line
 
 
 # Losses
@@ -465,6 +473,7 @@ def test_what_is_being_closed_is_not_closed_again():
     assert why(HELD, closing(1), working=(closing(2),)) == again
     assert why(HELD, closing(1), working=(closing(1),)) is None
     assert why(HELD, closing(2), working=(closing(1, trade="u"),)) is None
+    assert why(HELD, closing(2), working=(order(1),)) is None
 
 
 def test_an_order_that_closes_meets_no_other_gate():
