@@ -249,7 +249,7 @@ class TestWords:
         told = conclusion(poor, None, None)
 
         assert told.startswith("Nothing was traded over 30 closes: ")
-        assert "refused; the first because the account cannot carry it" in told
+        assert "refused; the first because the account is worth 100.00" in told
 
     def test_no_break_even_is_said(self):
         never = BreakEven(None, ((-0.08, D(-1)), (0.16, D(-1))))

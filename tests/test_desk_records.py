@@ -20,7 +20,7 @@ from dollarbill_core.desk.reports import Comparison, SessionReport, SessionStatu
 from dollarbill_core.desk.tables import Close, Decision, Snapshot
 from dollarbill_core.market.chains import Quote
 from dollarbill_core.results.nav import Mark, NavLine
-from dollarbill_core.rules.breaker import Breaker, BreakerState
+from dollarbill_core.rules.breaker import Breaker, BreakerState, Reset
 from dollarbill_core.rules.limits import Refusal
 from dollarbill_core.strategies.day import Unfilled
 from dollarbill_core.values.book import Event, Expiry, Fee, Fill, Split
@@ -109,16 +109,15 @@ def test_every_kind_of_event_is_covered():
 
 ORDER = Order("db-1", "SPY-1", (Leg(PUT, -1),), Intent.OPEN, Reason.ENTRY, T0, D("-1.50"))
 LINE = NavLine(date(2026, 11, 2), D("5.00"), (Mark(PUT, -1, D("1.2500"), True),), D(1), D(2), 3)
-BREAKER = Breaker(D("0.1"), None, D(7), BreakerState.REDUCE)
+RESET = Reset("J. Doe", T0, "smaller sizes")
+BREAKER = Breaker(D("0.1"), None, D(7), BreakerState.REDUCE, (RESET,))
 FEE = Fee(T0, D(1), "commission")
 SPLIT = Split(T0, Stock("A"), 2)
 VALUES = [
     ORDER,
     Provenance("x", Quotes.QUOTED, T0, "0", Stage.PAPER, seed=7, warnings=("SURVIVORS",)),
     Close(LINE, {PUT: Quote(D("1.20"), D("1.30"), T0)}),
-    Decision(
-        "h", Breaker(D("0.1"), None, D(7), BreakerState.REDUCE), D(2), (Refusal(ORDER, "no"),)
-    ),
+    Decision("h", BREAKER, D(2), (Refusal(ORDER, "no"),)),
     Snapshot("h", (Candidate(PUT, -0.1613, "taken"),)),
     SessionReport(
         SessionStatus.NEW,

@@ -24,7 +24,7 @@ from dollarbill_core.market.carry import CashDividend
 from dollarbill_core.market.chains import ChainDays
 from dollarbill_core.results.backtest import backtest
 from dollarbill_core.results.nav import NavLine
-from dollarbill_core.rules.breaker import Breaker, BreakerState
+from dollarbill_core.rules.breaker import Breaker, BreakerState, Reset
 from dollarbill_core.rules.exercise import ExercisePolicy
 from dollarbill_core.strategies.day import (
     closing_events,
@@ -632,6 +632,37 @@ def test_the_breaker_remembers_from_day_to_day_and_across_ledgers_opened_anew(tm
     assert done.result.lines == expected.lines
     assert done.result.refused == expected.refused
     assert done.reports[-1].breaker is BreakerState.HALT
+
+
+def test_a_person_resets_the_breaker_once_and_the_ledger_keeps_who(tmp_path):
+    fall = daily_closes(len(DAYS), start=100, seed=3) * np.linspace(1, 0.55, len(DAYS))
+    chains = made_chains({"AAA": fall.round(2)})
+    strategy = replace(weekly_strangles(("AAA",)), quantity=20, stop_multiple=50.0)
+    broker, ledger = SimulatedBroker(HOUSE, OPENING), Ledger.open()
+    desk = make_desk(ledger, broker, strategy=strategy, breaker=Breaker(halt_at=D("0.02")))
+    days = iter(DAYS)
+    while True:
+        report = run_session(desk, close_instant(day := next(days)), market_of(chains, broker))
+        if report.breaker is BreakerState.HALT:
+            break
+    word = Reset("J. Doe", close_instant(day), "smaller sizes agreed")
+    resumed = replace(desk, reset=word)
+
+    states = [
+        run_session(resumed, close_instant(next(days)), market_of(chains, broker)).breaker
+        for _ in range(3)
+    ]
+
+    assert states[0] is BreakerState.NORMAL
+    assert ledger.last_decision().breaker.resets == (word,)
+    assert ledger.last_decision().breaker.peak < report.nav
+
+
+def test_a_reset_of_what_has_not_tripped_is_refused():
+    word = Reset("J. Doe", OPENING.at, "a mistake")
+
+    with pytest.raises(ValueError, match="nothing to reset"):
+        run_session(make_desk(Ledger.open(), reset=word), close_instant(DAYS[0]), CHAINS.view)
 
 
 def line(day: date, nav: int) -> NavLine:
