@@ -307,12 +307,15 @@ def test_a_spread_assigned_over_a_weekend_loses_more_than_its_width():
     events = events_at_close(spread, at("96"))
     after = spread.after_all(events)
     on_monday = View(close_instant(MONDAY), {"XYZ": D(90)})
-    owned = requirement(after, on_monday, REG_T)
+    eve = View(
+        close_instant(THURSDAY), {"XYZ": D(96)}, {option(): D(5), option(strike=95): D(2)}
+    )
+    asked, owned = requirement(spread, eve, REG_T), requirement(after, on_monday, REG_T)
 
     assert [type(event) for event in events] == [Assignment, Expiry]
     assert after.cash + after.total(on_monday.mark) - spread.cash == -1000
-    assert 100 * (100 - 95) == 500
-    assert owned.maintenance == D("2250.00")  # 25 % of the stock: the spread asked for 500
+    assert asked.maintenance == 100 * (100 - 95)  # on Thursday, the most a spread can lose
+    assert owned.maintenance == D("2250.00")  # on Monday, 25 % of the stock
     assert [group.legs[0].instrument for group in owned.groups] == [Stock("XYZ")]
 
 
