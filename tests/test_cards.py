@@ -2,13 +2,16 @@
 
 import re
 from dataclasses import replace
+from datetime import date
 from decimal import Decimal as D
 
 import pytest
 
-from dollarbill_core.publishing.cards import Card, Figure, headline, signed_dollars
+from dollarbill_core.desk.reports import SessionReport, SessionStatus
+from dollarbill_core.publishing.cards import Card, Figure, headline, session_card, signed_dollars
 from dollarbill_core.results.backtest import BreakEven, backtest
 from dollarbill_core.results.performance import monthly_returns
+from dollarbill_core.rules.breaker import BreakerState
 from dollarbill_core.values.provenance import Quotes
 from tests.market_builder import three_symbols, weekly_strangles
 
@@ -92,3 +95,14 @@ def test_words_cannot_become_markup():
     assert "<1>" not in html
     assert "a &amp; b" in html
     assert "&lt;label&gt;" in html
+
+
+@pytest.mark.parametrize("state", BreakerState)
+def test_a_session_says_when_the_breaker_opens_nothing(state):
+    card = session_card(
+        SessionReport(SessionStatus.NEW, date(2026, 11, 2), "abc", "PAPER", breaker=state)
+    )
+
+    (figure,) = (each for each in card.figures if each.key == "breaker")
+    assert figure.value == state.value
+    assert ("nothing is opened" in repr(figure)) is not state.opens

@@ -13,6 +13,7 @@ from dollarbill_core.rules.accounts import CASH, PORTFOLIO, REG_T
 from dollarbill_core.rules.breaker import Breaker
 from dollarbill_core.rules.gates import Gate
 from dollarbill_core.rules.limits import Limits, gates, refusal
+from dollarbill_core.rules.margin import free_funds, what_if
 from dollarbill_core.values.book import Book, Fill, Position
 from dollarbill_core.values.calendars import expiry_instant, years_between
 from dollarbill_core.values.contracts import Leg, Option, Right, Stock
@@ -411,6 +412,16 @@ def test_margin_is_that_of_the_order_alone_or_of_all_whichever_is_more():
         "it would tie up 3,000.00, the limit is 1,500.00"
     )
     assert why(RICH, order(trade="b"), both, working=(other,)) is None
+
+
+@pytest.mark.parametrize("working", [(), (order(what=CALL, trade="a"),)])
+def test_margin_is_that_of_the_what_if(working):
+    want = order(what=(Leg(PUT, -2), Leg(LATER, 1)), trade="b")
+
+    change = what_if(RICH, VIEW, REG_T, want, working)
+
+    verdict = said(Gate.MARGIN_USE, want, limits=Limits(), working=working)
+    assert verdict.actual == 20_000 - free_funds(change.book, VIEW, change.after)
 
 
 def test_working_orders_that_close_are_not_counted_on():
