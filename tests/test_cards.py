@@ -8,7 +8,13 @@ from decimal import Decimal as D
 import pytest
 
 from dollarbill_core.desk.reports import SessionReport, SessionStatus
-from dollarbill_core.publishing.cards import Card, Figure, headline, session_card, signed_dollars
+from dollarbill_core.publishing.cards import (
+    Card,
+    Figure,
+    headline,
+    session_card,
+    signed_dollars,
+)
 from dollarbill_core.results.backtest import BreakEven, backtest
 from dollarbill_core.results.performance import monthly_returns
 from dollarbill_core.rules.breaker import BreakerState
