@@ -78,6 +78,8 @@ def branch_and_bound(p: Programme) -> None:
             depth += 1
         else:
             depth = next_branch(p, depth)
+    if p.told[0] == _INFINITE:
+        p.told[1] = UNFINISHED
 
 
 @inlined

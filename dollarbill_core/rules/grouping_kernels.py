@@ -281,12 +281,6 @@ def write_costs(
     p: Programme,
 ) -> None:
     """What each column adds to the total, and how large it can be."""
-    most = 0.0
-    for k in range(legs.size // LEG):
-        most = max(most, legs[k * LEG + _STRIKE])
-    loss = 0.0
-    for k in range(shorts):
-        loss += legs[k * LEG + _COUNT] * most
     for j in range(p.columns):
         kind, first, second = (
             names[j * ENTRY],
@@ -295,7 +289,7 @@ def write_costs(
         )
         p.low[j] = 0.0
         if kind == LEVEL:
-            p.cost[j], p.high[j] = 1.0, loss
+            p.cost[j], p.high[j] = 1.0, math.inf
         elif kind == STRUCTURED:
             p.cost[j] = structures[first * STRUCTURE]
             p.high[j] = most_structures(legs, structures, pools, first)

@@ -1,0 +1,117 @@
+"""The least total over all legal groupings, against every partition and against HiGHS."""
+
+import random
+from datetime import UTC, date, datetime
+from decimal import Decimal as D
+
+import pytest
+from tests.grouping_oracles import Market, least_totals, units_of
+
+from dollarbill_core.market.view import View
+from dollarbill_core.rules.accounts import INTERACTIVE_BROKERS_REG_T, REG_T
+from dollarbill_core.rules.margin import requirement
+from dollarbill_core.values.book import Book, Position
+from dollarbill_core.values.contracts import Option, Right, Stock
+
+NOW = datetime(2026, 11, 2, 21, tzinfo=UTC)
+MONTHS = (date(2026, 11, 20), date(2026, 12, 18), date(2027, 3, 19), date(2027, 12, 17))
+LONG_TERM = MONTHS[-1]
+CALL, PUT = Right.CALL, Right.PUT
+BOX = ((CALL, -1, 1), (PUT, -1, -1), (CALL, 1, -1), (PUT, 1, 1))
+CONDOR = ((PUT, -2, 1), (PUT, -1, -1), (CALL, 1, -1), (CALL, 2, 1))
+WIDE_CONDOR = ((PUT, -3, 1), (PUT, -1, -1), (CALL, 1, -1), (CALL, 2, 1))
+
+
+def drawn(rng, root, spot, contracts, width, months=MONTHS, lots=0):
+    """A random book of few contracts, and marks that lie above intrinsic value."""
+    names = root if isinstance(root, tuple) else (root,)
+    reach = rng.choice((1, 2, 4))  # few strikes make boxes, conversions, condors
+    middle, holdings = spot // width * width, {}
+
+    def option(right, steps, month):
+        return Option(rng.choice(names), month, D(middle + width * steps), right)
+
+    if contracts > 4 and rng.random() < 0.4:
+        planted = rng.choice((BOX, CONDOR, WIDE_CONDOR))
+        month = rng.choice(months)
+        holdings = {option(right, steps, month): n for right, steps, n in planted}
+    for _ in range(contracts - len(holdings)):
+        some = option(rng.choice(list(Right)), rng.randint(-reach, reach), rng.choice(months))
+        sign = (
+            rng.choice((-1, 1))
+            if some not in holdings
+            else holdings[some] // abs(holdings[some])
+        )
+        holdings[some] = holdings.get(some, 0) + sign
+    marks = {o: o.intrinsic(D(spot)) + D(rng.randint(1, 40 * width)) / 100 for o in holdings}
+    if lots:
+        holdings[Stock(root)] = 100 * lots
+    return list(holdings.items()), marks
+
+
+def totals(holdings, marks, spots, account=REG_T):
+    held = tuple(Position(*holding) for holding in holdings)
+    required = requirement(Book(positions=held), View(NOW, spots, marks), account)
+    return required.maintenance, required.initial
+
+
+class TestAgainstEveryPartition:
+    @pytest.mark.parametrize("seed", range(8))
+    def test_options_on_one_stock(self, seed):
+        rng = random.Random(seed)
+        for _ in range(150):
+            holdings, marks = drawn(rng, "XYZ", 100, rng.randint(2, 8), rng.choice((1, 5, 20)))
+            long_term = frozenset(o for o in marks if o.expiry == LONG_TERM)
+            market = Market(D("100.37"), marks, long_term=long_term)
+
+            found = totals(holdings, marks, {"XYZ": market.spot})
+
+            assert found == least_totals(units_of(holdings), market), holdings
+
+    @pytest.mark.parametrize("seed", range(8))
+    def test_stock_and_options(self, seed):
+        rng = random.Random(100 + seed)
+        for _ in range(100):
+            lots = rng.choice((-2, -1, 1, 2, 3))
+            count = rng.randint(1, 7 - abs(lots))
+            holdings, marks = drawn(rng, "XYZ", 100, count, 5, MONTHS[:2], lots)
+            market = Market(D("100.37"), marks)
+
+            found = totals(holdings, marks, {"XYZ": market.spot})
+
+            assert found == least_totals(units_of(holdings), market), holdings
+
+    @pytest.mark.parametrize("seed", range(4))
+    def test_boxes_and_mornings_and_afternoons_of_an_index(self, seed):
+        rng = random.Random(200 + seed)
+        for _ in range(150):
+            holdings, marks = drawn(
+                rng, ("SPX", "SPXW"), 6000, rng.randint(4, 8), 50, MONTHS[:1]
+            )
+            market = Market(D("6010.20"), marks, rate=D("0.15"), boxes=True)
+
+            found = totals(holdings, marks, {"SPX": market.spot})
+
+            assert found == least_totals(units_of(holdings), market), holdings
+
+    @pytest.mark.parametrize("seed", range(4))
+    def test_a_house_that_takes_unequal_condors_for_two_spreads(self, seed):
+        rng = random.Random(300 + seed)
+        for _ in range(150):
+            holdings, marks = drawn(rng, "XYZ", 100, rng.randint(4, 8), 5, MONTHS[:2])
+            market = Market(D("100.37"), marks, two_spreads=True)
+
+            found = totals(holdings, marks, {"XYZ": market.spot}, INTERACTIVE_BROKERS_REG_T)
+
+            assert found == least_totals(units_of(holdings), market), holdings
+
+    def test_volatility_whose_calendars_offset_nothing(self):
+        rng = random.Random(400)
+        for _ in range(150):
+            days = (date(2026, 11, 18), date(2026, 12, 16))
+            holdings, marks = drawn(rng, "VIX", 20, rng.randint(3, 7), 1, days)
+            market = Market(D("20.15"), marks, calendars=False, boxes=True)
+
+            found = totals(holdings, marks, {"VIX": market.spot})
+
+            assert found == least_totals(units_of(holdings), market), holdings
