@@ -80,8 +80,9 @@ class Charge:
             )
         rates = [self.per_contract, self.per_share, self.per_dollar_sold, self.per_delivery]
         rates += [self.minimum, self.cap or ZERO, self.share_cap or ZERO]
-        if low := [rate for rate in (*rates, *(d for _, d in self.tiers)) if not rate >= 0]:
-            raise ValueError(f"{self.kind}: a fee is 0 or more, got {low[0]}")
+        for rate in (*rates, *(dollars for _, dollars in self.tiers)):
+            if not (rate.is_finite() and rate >= 0):
+                raise ValueError(f"{self.kind}: a fee is 0 or more, got {rate}")
         by_order = self.minimum > 0 or self.side is Side.OPENINGS
         if by_order and self.rounding is Rounding.DAY:
             raise ValueError(f"{self.kind}: a fee by the order is not summed over a day")
