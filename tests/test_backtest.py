@@ -94,6 +94,29 @@ def test_orders_fill_at_the_next_session(result):
     assert entered
 
 
+def test_orders_may_fill_at_the_quotes_that_decided_them_and_the_result_says_so(result):
+    fills = FillModel(in_deciding_snapshot=True)
+    at_once = backtest(CHAINS, STRATEGY, CAPITAL, fills=fills)
+    first = next(trade for trade in at_once.trades if trade.id == result.trades[0].id)
+
+    assert at_once.reconciliation().is_clean
+    assert (
+        first.opened
+        == CHAINS.sessions[list(CHAINS.sessions).index(result.trades[0].opened) - 1]
+    )
+    assert fills.assumptions == ("Orders fill at the very quotes that decided them.",)
+    assert fills.assumptions[0] in at_once.provenance.assumptions
+    assert fills.assumptions[0] not in result.provenance.assumptions
+
+
+def test_a_result_says_what_share_of_its_fees_is_estimated(result):
+    found = result.estimated_fees
+
+    assert found.charged == result.fees
+    assert 0 < found.share < 1
+    assert "exchange fee SPXW" in found.kinds  # read on a later day than these sessions
+
+
 def test_costs_and_spreads_only_cost(result):
     free = backtest(CHAINS, STRATEGY, CAPITAL, costs=FREE)
     at_mid = backtest(CHAINS, STRATEGY, CAPITAL, costs=FREE, fills=FillModel(D(0)))

@@ -1,5 +1,6 @@
 """One day's order of events, and that nothing fills where it was decided."""
 
+import math
 from dataclasses import replace
 from datetime import date
 from decimal import Decimal as D
@@ -12,6 +13,7 @@ from dollarbill_core.strategies.day import (
     breaker_from,
     closing_events,
     decisions,
+    executions,
     house_from,
     last_quotes_after,
     market_events,
@@ -65,6 +67,32 @@ def test_a_close_settles_what_expires_and_assigns_what_holders_give_up_waiting_f
 
     assert events == tuple(Assignment(close_instant(FIRST_DAY), "", x, 1) for x in options[:2])
     assert book.after_all(events).quantity(Stock("AAA")) == 200
+
+
+def test_an_assigned_call_pays_for_the_sale_and_borrows_what_it_lacks():
+    """A deep call on 100 shares, none of them held, assigned at the close of a Monday."""
+    view = CHAINS.view(FIRST_DAY)
+    option = Option("AAA", FIRST_DAY, D(50), Right.CALL)
+    book = Book(D(1_000_000), (Position(option, -1),))
+
+    assigned, *fees = closing_events(book, view, HOUSE)
+
+    rates = {"FINRA trading activity": D("0.02"), "stock borrow": D("0.08")}
+    assert assigned == Assignment(close_instant(FIRST_DAY), "", option, 1)
+    assert {fee.kind: fee.amount for fee in fees} == rates
+    collateral = math.ceil(view.spots["AAA"] * D("1.02")) * 100
+    night = D("0.0025") * collateral / 360
+    assert night <= rates["stock borrow"] < night + D("0.01")
+
+
+def test_where_the_house_says_so_orders_fill_where_they_were_decided():
+    view, decided = day_one()
+    at_once = replace(HOUSE, fills=replace(HOUSE.fills, in_deciding_snapshot=True))
+
+    met = executions(decided.orders, view, at_once, ())
+
+    assert met.unfilled == ()
+    assert sum(isinstance(event, Fill) for event in met.events) == 6
 
 
 def test_what_is_left_to_chance_is_the_same_for_the_broker_and_the_backtest():

@@ -19,9 +19,9 @@ from dollarbill_core.results.nav import (
 )
 from dollarbill_core.rules.accounts import REG_T, Account
 from dollarbill_core.rules.breaker import Breaker
-from dollarbill_core.rules.costs import INTERACTIVE_BROKERS, Costs
+from dollarbill_core.rules.costs import INTERACTIVE_BROKERS, Costs, EstimatedFees
 from dollarbill_core.rules.exercise import CERTAIN, ExercisePolicy
-from dollarbill_core.rules.fills import SAME_SNAPSHOT_SENTENCE, FillModel
+from dollarbill_core.rules.fills import FillModel
 from dollarbill_core.rules.limits import Limits, Refusal
 from dollarbill_core.rules.margin import excess, requirement
 from dollarbill_core.strategies.day import (
@@ -85,6 +85,11 @@ class Result:
     def fees(self) -> Decimal:
         """Dollars of commissions and fees."""
         return sum((e.amount for e in self.events if isinstance(e, Fee)), Decimal(0))
+
+    @property
+    def estimated_fees(self) -> EstimatedFees:
+        """How much of the fees rests on ESTIMATED rows of the price list."""
+        return self.house.costs.estimated(self.events)
 
     @property
     def net_profit(self) -> Decimal:
@@ -152,10 +157,9 @@ def backtest(
 ) -> Result:
     """Run a strategy over every session of ``chains``, deciding at each close.
 
-    What is decided at one close fills at the next session's quotes, all legs or none (at the
-    deciding quotes only where ``fills`` says so, and then the provenance says it too). Options
-    expire against the close of their last day; shorts are assigned early when their holders
-    lose by waiting. Cash earns nothing in this first form.
+    What is decided at one close fills at the next session's quotes, or where ``fills`` says so
+    at once; all legs or none. Options expire against the close of their last day; shorts are
+    assigned early when their holders lose by waiting. Cash earns nothing in this first form.
 
     Parameters
     ----------
@@ -230,13 +234,11 @@ class _Run:
         self.book, self.working = self.book.after_all(met.events), ()
 
     def result(self, source: Provenance) -> Result:
-        at_once = self.house.fills.in_deciding_snapshot
-        told = (CASH_SENTENCE, SAME_SNAPSHOT_SENTENCE) if at_once else (CASH_SENTENCE,)
         provenance = replace(
             source,
             stage=Stage.BACKTEST,
             strategy_hash=self.strategy.hash,
-            assumptions=(*source.assumptions, *told),
+            assumptions=(*source.assumptions, *self.house.fills.assumptions, CASH_SENTENCE),
         )
         return Result(
             self.capital,

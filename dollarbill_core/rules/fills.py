@@ -15,7 +15,6 @@ from dollarbill_core.values.contracts import Leg, Legs, Option
 from dollarbill_core.values.orders import Order
 
 CENT = Decimal("0.01")
-SAME_SNAPSHOT_SENTENCE = "Orders fill at the very quotes that decided them."
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +55,13 @@ class FillModel:
                 "a half-spread and an age are 0 or more, got "
                 f"{self.stock_half_spread} and {self.stale_after}"
             )
+
+    @property
+    def assumptions(self) -> tuple[str, ...]:
+        """What a result on these fills has to say of them, a sentence each."""
+        if not self.in_deciding_snapshot:
+            return ()
+        return ("Orders fill at the very quotes that decided them.",)
 
     def fraction(self, options: int) -> Decimal:
         """The part of the half-spread that a package of so many options gives up on each.
