@@ -5,13 +5,13 @@ from datetime import UTC, date, datetime
 from decimal import Decimal as D
 
 import pytest
-from tests.grouping_oracles import Market, least_totals, units_of
 
 from dollarbill_core.market.view import View
 from dollarbill_core.rules.accounts import INTERACTIVE_BROKERS_REG_T, REG_T
 from dollarbill_core.rules.margin import requirement
 from dollarbill_core.values.book import Book, Position
 from dollarbill_core.values.contracts import Option, Right, Stock
+from tests.grouping_oracles import Market, least_totals, units_of
 
 NOW = datetime(2026, 11, 2, 21, tzinfo=UTC)
 MONTHS = (date(2026, 11, 20), date(2026, 12, 18), date(2027, 3, 19), date(2027, 12, 17))
