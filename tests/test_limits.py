@@ -90,7 +90,7 @@ def test_nothing_is_limited_but_the_margin_and_the_trades_unless_asked():
 
 VEGA = D("10.7490")  # dollars a point, see the test below it
 ROWS = {
-    Gate.OPEN_TRADES: (order(), 1, 0, "1 trades would be open, the limit is 0"),
+    Gate.OPEN_TRADES: (order(), 1, 0, "open trades would be 1, the limit is 0"),
     Gate.CONTRACTS_PER_TRADE: (
         order(what=(Leg(PUT, -1), Leg(CALL, -1))),
         2,

@@ -54,7 +54,7 @@ class Gate(StrEnum):
 
 
 _SENTENCES = {
-    Gate.OPEN_TRADES: "{0:,} trades would be open, the limit is {1:,}",
+    Gate.OPEN_TRADES: "open trades would be {0:,}, the limit is {1:,}",
     Gate.CONTRACTS_PER_TRADE: "the trade would hold {0:,} contracts, the limit is {1:,}",
     Gate.CONTRACTS_PER_UNDERLYING: "{2} would have {0:,} contracts, the limit is {1:,}",
     Gate.EQUITY: "the account is worth {0:,.2f}, it gives credit from {1:,.2f} on",

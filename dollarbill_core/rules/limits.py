@@ -150,7 +150,7 @@ def gates(
     >>> said = gates(want, Book(Decimal(20_000)), view, REG_T,
     ...              Limits(trade_loss=Decimal("0.40")), Breaker())
     >>> print(*(each.why for each in said if each.actual), sep="\\n")
-    1 trades would be open, the limit is 1,000
+    open trades would be 1, the limit is 1,000
     the account is worth 20,000.00, it gives credit from 2,000.00 on
     the account can carry it: 1,500.00 would be tied up, NAV 20,000.00
     it would tie up 1,500.00, the limit is 20,000.00
