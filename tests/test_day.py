@@ -7,6 +7,7 @@ from decimal import Decimal as D
 
 import numpy as np
 
+from dollarbill_core.rules.accounts import PORTFOLIO, REG_T
 from dollarbill_core.rules.breaker import Breaker
 from dollarbill_core.rules.exercise import ExercisePolicy
 from dollarbill_core.strategies.day import (
@@ -233,4 +234,6 @@ def test_a_notebooks_parameters_describe_the_house():
 
     assert (house.limits.margin_use, house.fills.crossing) == (D("0.5"), D("0.25"))
     assert house_from({}).limits.margin_use == 1
+    assert house_from({}).account is REG_T
+    assert house_from({"account": "portfolio"}).account is PORTFOLIO
     assert breaker_from({"reduce_at": 0.08, "halt_at": 0.12}) == Breaker(D("0.08"), D("0.12"))

@@ -66,8 +66,8 @@ def test_text_becomes_what_the_cell_declares(name, text, value):
 
 
 def test_text_that_looks_like_a_number_stays_text():
-    assert resolved(declared('account: str = "1"  # alias'), {"account": "007"}) == {
-        "account": "007"
+    assert resolved(declared('agent: str = "1"  # alias'), {"agent": "007"}) == {
+        "agent": "007"
     }
 
 
@@ -126,6 +126,7 @@ def test_what_cannot_be_meant_is_one_clear_line(given, line):
         ("reduce_at", 8.0, 0.08),
         ("halt_at", 12.0, 0.12),
         ("source", "no such folder", "sample"),
+        ("account", "margin", "reg_t"),
     ],
 )
 def test_every_standard_name_has_its_check(name, bad, good):

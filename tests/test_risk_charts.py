@@ -13,12 +13,14 @@ from dollarbill_core.pricing import american
 from dollarbill_core.publishing.charts import figure_facts
 from dollarbill_core.publishing.risk_charts import (
     CALLED,
+    accounts_picture,
     margin_matrix_picture,
     profit_matrix_picture,
     shocks_picture,
     short_dollars,
 )
-from dollarbill_core.rules.accounts import REG_T
+from dollarbill_core.results.margin_study import asked_by
+from dollarbill_core.rules.accounts import ALPACA, CASH, PORTFOLIO, REG_T
 from dollarbill_core.rules.shocks import SHOCKS
 from dollarbill_core.rules.stress import shock_outcomes, stress, stress_matrix
 from dollarbill_core.values.book import Book, Position
@@ -158,3 +160,26 @@ def test_a_book_that_gains_from_shocks_says_so_and_no_shock_is_refused():
     assert shocks_picture(longs).title == "None of these shocks would cost anything"
     with pytest.raises(ValueError, match="no past shock was asked for"):
         shocks_picture([])
+
+
+def test_accounts_stand_side_by_side_and_say_refused():
+    asked = asked_by(READY.book, VIEW, Decimal(14_000), (REG_T, PORTFOLIO, ALPACA))
+    picture = accounts_picture(asked)
+    (bars,) = picture.traces
+
+    assert bars["x"] == [float(asked[0].tied_up), float(asked[1].tied_up), 0.0]
+    assert (
+        bars["text"][1].endswith("(not open to this capital)") and bars["text"][2] == " refused"
+    )
+    least, most = sorted(bars["x"])[1:]
+    title = f"Held back: from ${least:,.0f} (portfolio margin) to ${most:,.0f}; 1 refuses it"
+    assert picture.title == title
+    assert str(asked[2]) in picture.alt
+
+
+def test_accounts_that_all_refuse_say_so():
+    asked = asked_by(READY.book, VIEW, Decimal(14_000), (ALPACA, CASH))
+
+    assert accounts_picture(asked).title == "No account of these may hold it"
+    with pytest.raises(ValueError, match="no account was asked"):
+        accounts_picture([])

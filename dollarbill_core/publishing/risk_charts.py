@@ -1,4 +1,4 @@
-"""Pictures of a book's risk: profit and margin by spot and vol, and past shocks come again."""
+"""Pictures of a book's risk: what accounts ask, margin by spot and vol, past shocks again."""
 
 import math
 from collections.abc import Sequence
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from dollarbill_core.pricing.machine_code import Floats
 from dollarbill_core.publishing.charts import BLACK, BLUE, SKY, VERMILION, full, whole_dollars
 from dollarbill_core.publishing.pictures import Picture, Trace, line
+from dollarbill_core.results.margin_study import Asked
 from dollarbill_core.rules.stress import Matrix, ShockOutcome
 
 WHITE = "#ffffff"
@@ -215,3 +216,57 @@ def _bars(outcomes: Sequence[ShockOutcome], measured: str) -> Trace:
 
 def _call(row: ShockOutcome) -> str:
     return f"{CALLED} call of {short_dollars(-row.excess)}" if row.excess < 0 else ""
+
+
+# ---------------------------------------------------------------- accounts side by side
+
+
+def accounts_picture(asked: Sequence[Asked], *, label: str = "") -> Picture:
+    """What each kind of account asks for one book: bars of dollars, or the word refused.
+
+    Raises
+    ------
+    ValueError
+        If there are none.
+    """
+    if not asked:
+        raise ValueError("no account was asked: there is nothing to draw")
+    dollars = [float(row.tied_up or 0) for row in asked]
+    bars: Trace = {
+        "type": "bar", "orientation": "h", "name": "asked",
+        "x": dollars, "y": [row.account.name for row in asked],
+        "text": [_asked_told(row) for row in asked], "textposition": "outside",
+        "cliponaxis": False, "hovertext": [str(row) for row in asked], "hoverinfo": "text",
+        "marker": {"color": [SKY if row.barred else BLUE for row in asked]},
+    }  # fmt: skip
+    return Picture(
+        _asked_title(asked),
+        f"{label + ': ' if label else ''}{'; '.join(map(str, asked))}.",
+        (bars,),
+        {"xaxis": (0.0, 1.3 * max(*dollars, 1.0))},
+        layout={
+            "xaxis_title_text": "held back, $",
+            "yaxis": {"type": "category", "autorange": "reversed"},
+        },
+        height=160 + 40 * len(asked),
+    )  # fmt: skip
+
+
+def _asked_title(asked: Sequence[Asked]) -> str:
+    allowed = [
+        (float(row.tied_up), row.account.name) for row in asked if row.tied_up is not None
+    ]
+    if not allowed:
+        return "No account of these may hold it"
+    (least, who), (most, _) = min(allowed), max(allowed)
+    refusing = len(asked) - len(allowed)
+    ends = f"; {refusing} refuse{'s' if refusing == 1 else ''} it" if refusing else ""
+    return f"Held back: from {whole_dollars(least)} ({who}) to {whole_dollars(most)}{ends}"
+
+
+def _asked_told(row: Asked) -> str:
+    if row.tied_up is None:
+        return " refused"
+    return whole_dollars(float(row.tied_up)) + (
+        " (not open to this capital)" * bool(row.barred)
+    )

@@ -1,5 +1,6 @@
 """Figures of record as plain, rounded text: what a notebook's checked cells print."""
 
+import math
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
 
@@ -7,6 +8,7 @@ from dollarbill_core.desk.reports import Comparison, SessionReport
 from dollarbill_core.market.view import View
 from dollarbill_core.results.backtest import BreakEven, Result
 from dollarbill_core.results.bridge import Bridge
+from dollarbill_core.results.margin_study import MarginStudy
 from dollarbill_core.results.monthly import Statement
 from dollarbill_core.results.nav import ClosedTrade, NavLine
 from dollarbill_core.results.outlook import Outlook
@@ -74,6 +76,23 @@ def outlook_told(promised: Outlook) -> str:
             f"credit {promised.credit:,.2f}, worst loss {promised.worst_loss}",
             f"breaks even at {levels}",
             f"chance of a profit {promised.probability_of_profit:.4f} ({promised.law_name})",
+        ]
+    )
+
+
+def margin_study_told(study: MarginStudy) -> str:
+    """What each account asks; the map's middle row; where calls begin; the dearest shock."""
+    matrix = study.matrix
+    level = int(abs(matrix.vol_points).argmin())
+    rows = zip(matrix.spot_moves, matrix.profits[level], matrix.margins[level], strict=True)
+    nodes = (f"spot {move:+.0%}: {won:+,.0f}, margin {asked:,.0f}" for move, won, asked in rows)
+    calls = [f"{edge:+.1%}" for edge in matrix.room() if math.isfinite(edge)]
+    return "\n".join(
+        [
+            *map(str, study.asked),
+            *nodes,
+            f"with {study.capital:,.0f} a call comes at {' and '.join(calls) or 'no node'}",
+            str(min(study.shocks, key=lambda row: row.profit)),
         ]
     )
 

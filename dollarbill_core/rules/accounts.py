@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from enum import StrEnum
+from types import MappingProxyType
 from typing import NamedTuple
 
 from dollarbill_core.rules.products import Product, underlying
@@ -215,4 +216,16 @@ TASTYTRADE = replace(
     | dict.fromkeys("VIX SVXY UVXY VXX VIXY VIXM VXZ".split(), _VOLATILITY),
     index_calendars=False,
     lends_on_options=False,
+)
+
+# By the names that notebooks and settings use, the two that a seller chooses between first.
+ACCOUNTS: Mapping[str, Account] = MappingProxyType(
+    {
+        "reg_t": REG_T,
+        "portfolio": PORTFOLIO,
+        "interactive_brokers": INTERACTIVE_BROKERS_REG_T,
+        "tastytrade": TASTYTRADE,
+        "alpaca": ALPACA,
+        "cash": CASH,
+    }
 )

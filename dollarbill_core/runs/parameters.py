@@ -293,8 +293,15 @@ def _source(value: str) -> str | None:
     return None if known else "is neither 'sample' nor a folder of quotes"
 
 
+def _account(value: str) -> str | None:
+    from dollarbill_core.rules.accounts import ACCOUNTS  # only when asked
+
+    return None if value in ACCOUNTS else f"is none of {', '.join(ACCOUNTS)}"
+
+
 CHECKS: Mapping[str, Check] = {
     "source": _source,
+    "account": _account,
     "start": _iso_date,
     "end": _iso_date,
     "as_of": _iso_date,

@@ -7,7 +7,7 @@ from typing import Any
 
 from dollarbill_core.market.chains import NoQuote, Quote
 from dollarbill_core.market.view import View
-from dollarbill_core.rules.accounts import REG_T, Account
+from dollarbill_core.rules.accounts import ACCOUNTS, Account
 from dollarbill_core.rules.adjustments import events_at_open
 from dollarbill_core.rules.assignment import events_at_close
 from dollarbill_core.rules.borrow import borrow_fees
@@ -34,9 +34,12 @@ class House:
 
 
 def house_from(parameters: Mapping[str, Any]) -> House:
-    """A Reg T house by a notebook's ``margin_use`` and ``fill_fraction``, where it has them."""
+    """The house of a notebook's ``account``, ``margin_use``, ``fill_fraction``, as it has them.
+
+    Without an ``account`` it is Reg T's.
+    """
     return House(
-        account=REG_T,
+        account=ACCOUNTS[parameters.get("account", "reg_t")],
         limits=Limits(margin_use=Decimal(str(parameters.get("margin_use", 1)))),
         costs=INTERACTIVE_BROKERS,
         fills=FillModel(crossing=Decimal(str(parameters.get("fill_fraction", 1)))),

@@ -1,0 +1,96 @@
+"""What a structure ties up in each kind of account, and where prices and vols end in a call."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from decimal import Decimal
+
+from dollarbill_core.market.view import View
+from dollarbill_core.results.outlook import Outlook
+from dollarbill_core.rules.accounts import ACCOUNTS, Account, Method
+from dollarbill_core.rules.margin import NotAllowed, Requirement, requirement
+from dollarbill_core.rules.portfolio_margin import ineligible_because
+from dollarbill_core.rules.stress import (
+    Matrix,
+    ShockOutcome,
+    shock_outcomes,
+    stress,
+    stress_matrix,
+)
+from dollarbill_core.values.book import Book
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What one kind of account asks for a book: dollars, or why it may not be held there.
+
+    ``tied_up`` is what the book takes from the cash, its own credit included in the cash; None
+    where it is ``refused``. ``barred`` is why such a capital may not have this account, ""
+    where it may.
+    """
+
+    account: Account
+    required: Requirement | None
+    refused: str = ""
+    barred: str = ""
+
+    @property
+    def tied_up(self) -> Decimal | None:
+        if self.required is None:
+            return None
+        return self.required.maintenance - self.required.lent
+
+    def __str__(self) -> str:
+        if self.required is None:
+            return f"{self.account.name}: refused, {self.refused}"
+        barred = f"; not open to this capital: {self.barred}" if self.barred else ""
+        return f"{self.account.name}: {self.tied_up:,.2f}{barred}"
+
+
+def asked_by(
+    book: Book, view: View, capital: Decimal, accounts: Iterable[Account] = ACCOUNTS.values()
+) -> tuple[Asked, ...]:
+    """What each kind of account asks for one book, in the order given."""
+    return tuple(_asked(book, view, capital, account) for account in accounts)
+
+
+def _asked(book: Book, view: View, capital: Decimal, account: Account) -> Asked:
+    try:
+        required = requirement(book, view, account)
+    except NotAllowed as why:
+        return Asked(account, None, str(why))
+    if account.method is not Method.PORTFOLIO:
+        return Asked(account, required)
+    barred = "; ".join(ineligible_because(capital, account, approved_for_uncovered=True))
+    return Asked(account, required, barred=barred)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class MarginStudy:
+    """A structure in an account of ``capital`` dollars that holds nothing else.
+
+    ``asked`` holds every kind of account; ``matrix`` and ``shocks`` go by the one it is in.
+    """
+
+    capital: Decimal
+    asked: tuple[Asked, ...]
+    matrix: Matrix
+    shocks: tuple[ShockOutcome, ...]
+
+
+def margin_study(
+    promised: Outlook, view: View, account: Account, capital: Decimal
+) -> MarginStudy:
+    """What ``promised`` ties up by each rule book, and what jumps of price and vol do to it.
+
+    Raises
+    ------
+    NoQuote
+        If a leg has no mark.
+    NotAllowed
+        If ``account`` may not hold it.
+    """
+    book = replace(promised.book, cash=promised.book.cash + capital)
+    ready = stress(book, view, account)
+    return MarginStudy(
+        capital, asked_by(book, view, capital), stress_matrix(ready), shock_outcomes(ready)
+    )
