@@ -36,6 +36,9 @@ def test_case_k01():
 
     states, peaks = told(LEVELS, navs)
 
+    falls = [round(D(nav) / peak - 1, 8) for nav, peak in zip(navs, peaks, strict=True)]
+    wanted = ["0", "0", "-0.05", "-0.07999991", "-0.08", "-0.10909091", "-0.12", "-0.04545455"]
+    assert falls == [D(each) for each in wanted]
     assert states == ["NORMAL"] * 4 + ["REDUCE"] * 2 + ["HALT"] * 2
     assert peaks == [100_000] + [110_000] * 7
 

@@ -32,7 +32,7 @@ Key = TypeVar("Key", bound=Hashable)
 
 
 class Gate(StrEnum):
-    """What is looked at before an order is sent, in this order."""
+    """What is looked at before an order is sent, in this order; limits bear the same names."""
 
     CLOSES = "closes"
     BREAKER = "breaker"
