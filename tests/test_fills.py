@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from dollarbill_core.market.chains import Chain, NoQuote, Quote
 from dollarbill_core.market.listings import NICKELS, PENNIES
 from dollarbill_core.market.view import View
-from dollarbill_core.rules.costs import ALPACA, FREE, INTERACTIVE_BROKERS
+from dollarbill_core.rules.costs import ALPACA, FREE, INTERACTIVE_BROKERS, TASTYTRADE
 from dollarbill_core.rules.fills import BY_LEGS, FillModel, crossed, executed
 from dollarbill_core.values.book import Fee, Fill
 from dollarbill_core.values.contracts import Leg, Option, Stock
@@ -171,6 +171,13 @@ def test_fees_summed_by_the_day_know_what_was_paid_before():
 
     clearing = [e.amount for e in (*first, *again) if getattr(e, "kind", "") == "OCC clearing"]
     assert clearing == [D("0.03"), D("0.02")]
+
+
+@pytest.mark.parametrize(("intent", "paid"), [(Intent.OPEN, 1), (Intent.CLOSE, 0)])
+def test_fees_know_whether_an_order_opens_or_closes(intent, paid):
+    events = executed(order(Leg(PUT, 1), intent=intent), quotes(), FillModel(), TASTYTRADE)
+
+    assert sum(getattr(e, "kind", "") == "commission" for e in events) == paid
 
 
 def test_one_bad_leg_stops_the_package():
