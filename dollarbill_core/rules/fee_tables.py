@@ -55,7 +55,8 @@ def _charges(
 
 
 # Dollars per million of sales. Until 2010 new rates took force 30 days after the appropriation
-# was signed, with a second change on 1 April; since 2012, 60 days after.
+# was signed, since 2012 60 days after; mid-year changes on 1 April. Where a source below names
+# a law, the rate was read and the day is reckoned so.
 SECTION_31 = """
 1990-01-01 33.30 ~ the rate before 2001-12-28, carried back
 2001-12-28 15.00 = SEC Fee Rate Advisory 8, 2002-01-16
@@ -75,17 +76,17 @@ SECTION_31 = """
 2010-04-01 16.90 = FINRA Information Notice 3/10/10
 2011-01-21 19.20 = SEC Fee Rate Advisory 5 for 2011
 2012-02-21 18.00 = SEC Fee Rate Advisory 5 for 2012, Release 34-66202
-2012-04-01 22.40 = SEC Fee Rate Advisories for 2012 and 2 for 2013
-2013-05-25 17.40 = Release 34-69570
+2012-04-01 22.40 = SEC Fee Rate Advisory 2 for 2013; a mid-year change
+2013-05-25 17.40 = FINRA Information Notice 3/3/14; 60 days after Public Law 113-6
 2014-03-18 22.10 = FINRA Information Notice 3/3/14
-2015-02-14 18.40 = SEC advisories for 2015 and 2016
+2015-02-14 18.40 = SEC press release 2016-2; 60 days after Public Law 113-235
 2016-02-16 21.80 = SEC press release 2016-2
 2017-07-04 23.10 = SEC advisory of 2017
 2018-05-22 13.00 = SEC Fee Rate Advisory 3 for 2018
 2019-04-16 20.70 = SEC Fee Rate Advisory 2 for 2019
 2020-02-18 22.10 = SEC Fee Rate Advisory 2 for 2020
 2021-02-25 5.10 = SEC Fee Rate Advisory 2 for 2021
-2022-05-14 22.90 = SEC advisory for 2022; 60 days after Public Law 117-103
+2022-05-14 22.90 = brokers' pages of 2022; 60 days after Public Law 117-103
 2023-02-27 8.00 = SEC Release 34-96724
 2024-05-22 27.80 = SEC Release 34-99973
 2025-05-14 0 = SEC Fee Rate Advisory 2025-2, FINRA Information Notice 4/24/25
@@ -168,6 +169,7 @@ CBOE = (
     "Cboe Exchange, Fees Schedule of 2026-08-03; Public, index option exchange fees of 2026-09"
 )
 _VIX = "Cboe Exchange, Fees Schedules of 2020-04-07 and 2026-08-03, simple orders"
+_OTHERS = "Cboe Exchange, Fees Schedule of 2021-09-01, all other index products"
 _NASDAQ = (
     "Interactive Brokers, ISE and PHLX option fees: 0.25, and 0.25 more from a premium of 25"
 )
@@ -176,15 +178,7 @@ CBOE_FEES: tuple[tuple[str, str, str, str, int, date, str], ...] = (
     ("SPXW", "SPXW", "1.00:0.50", "0.59", 1, CBOE_SINCE, CBOE),
     ("XSP", "XSP", "", "0.07", 10, CBOE_SINCE, CBOE),
     ("RUT", "RUT RUTW", "", "0.18", 1, CBOE_SINCE, CBOE),
-    (
-        "DJX",
-        "DJX",
-        "",
-        "0.18",
-        1,
-        date(2021, 9, 1),
-        "Cboe Exchange, Fees Schedule of 2021-09-01",
-    ),
+    ("DJX", "DJX", "", "0.18", 1, date(2021, 9, 1), _OTHERS),
     ("VIX", "VIX VIXW", "0.11:0.10 1.00:0.25 2.00:0.40", "0.45", 1, date(2020, 4, 7), _VIX),
     ("NDX", "NDX NDXP", "25:0.25", "0.50", 1, CBOE_SINCE, _NASDAQ),
 )
