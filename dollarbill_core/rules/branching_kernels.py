@@ -53,6 +53,38 @@ class Programme(NamedTuple):
 
 
 @inlined
+def laid_out(work: Floats, columns: int, rows: int, whole: int, budget: float) -> Programme:
+    """The programme's arrays, one after another in ``work``."""
+    n, m = columns, rows
+    a = 2 * n * m
+    b = a + 8 * n
+    c = b + 2 * (n + m)
+    vectors, bounds, others = work[a:b], work[b:c], work[c : c + 3 * m]
+    return Programme(
+        n, m, whole, budget, 1.0, 1.0,
+        work[: n * m], vectors[:n], bounds[: n + m], bounds[n + m :], others[:m],
+        work[n * m : a], others[m : 2 * m], vectors[n : 2 * n], vectors[2 * n : 3 * n],
+        others[2 * m :], vectors[3 * n : 4 * n], vectors[4 * n : 5 * n],
+        vectors[5 * n : 6 * n], vectors[6 * n : 7 * n], vectors[7 * n :],
+        work[c + 3 * m + 8 :], work[c + 3 * m : c + 3 * m + 8],
+    )  # fmt: skip
+
+
+@inlined
+def trimmed(p: Programme, rows: int, step: float) -> Programme:
+    """The same programme with the rows that were written, and its scale of money."""
+    n, scale = p.columns, 1.0
+    for j in range(p.whole):
+        scale = max(scale, abs(p.cost[j]))
+    return Programme(
+        n, rows, p.whole, p.budget, scale, step,
+        p.matrix[: n * rows], p.cost, p.low[: n + rows], p.high[: n + rows], p.owner[:rows],
+        p.table[: n * rows], p.basic[:rows], p.free, p.at,
+        p.level[:rows], p.slope, p.row, p.ratio, p.point, p.best, p.stack, p.told,
+    )  # fmt: skip
+
+
+@inlined
 def branch_and_bound(p: Programme) -> None:
     """Leaves the best point in ``best``, and in ``told`` its total and whether it is proved."""
     p.told[0], p.told[1], p.told[2], p.told[3] = _INFINITE, SOLVED, 0.0, 0.0

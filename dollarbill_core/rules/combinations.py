@@ -175,7 +175,7 @@ def _long(position: Position, known: Facts, view: View, account: Account) -> Lon
 
 def _lent(option: Option, view: View, account: Account) -> Decimal:
     """What may be borrowed on one contract; nothing on one that has no price."""
-    if not _is_long_term(option, view.today):
+    if not _is_long_term(option, view.now.date()):
         return ZERO
     try:
         value = option.multiplier * view.mark(option)
