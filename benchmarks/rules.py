@@ -9,6 +9,7 @@ thread for all. `--only mixed` runs the contests whose names hold that word.
 
 import argparse
 import random
+from collections.abc import Callable
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from time import perf_counter
@@ -21,7 +22,7 @@ from dollarbill_core.rules import grouping, margin_kernels
 from dollarbill_core.rules.accounts import REG_T
 from dollarbill_core.rules.margin import requirement
 from dollarbill_core.values.book import Book, Position
-from dollarbill_core.values.contracts import Option, Right, Stock
+from dollarbill_core.values.contracts import Instrument, Option, Right, Stock
 
 NOW = datetime(2026, 11, 2, 21, tzinfo=UTC)
 EXPIRIES = tuple(date(2026 + m // 12, m % 12 + 1, 18) for m in range(11, 17))
@@ -31,11 +32,13 @@ Case = tuple[Book, View]
 
 def priced(legs: dict[Option, int], rng: random.Random, shares: int = 0) -> Case:
     """A book of legs, each marked a little above its intrinsic value."""
-    marks = {x: x.intrinsic(SPOT) + Decimal(rng.randint(1, 900)) / 100 for x in legs}
+    marks: dict[Instrument, Decimal] = {
+        x: x.intrinsic(SPOT) + Decimal(rng.randint(1, 900)) / 100 for x in legs
+    }
     held = [Position(x, n, 100 * n * marks[x]) for x, n in legs.items()]
     if shares:
         held.append(Position(Stock("XYZ"), shares))
-    return Book(Decimal(100_000), tuple(held)), View(NOW, {"XYZ": SPOT}, {**marks})
+    return Book(Decimal(100_000), tuple(held)), View(NOW, {"XYZ": SPOT}, marks)
 
 
 def condor(rng: random.Random) -> Case:
@@ -124,7 +127,7 @@ def main() -> None:
     parser.add_argument("--only", default="")
     given = parser.parse_args()
     rng = random.Random(given.seed)
-    contests = {
+    contests: dict[str, Callable[[], Case]] = {
         "4 legs": lambda: condor(rng),
         "12 mixed legs, 3 expiries": lambda: mixed(rng, 12, 5, 3),
         "12 mixed legs and 300 shares": lambda: mixed(rng, 12, 5, 3, 300),

@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from decimal import Decimal as D
 from functools import lru_cache
 
+import numpy as np
+from scipy.optimize import Bounds, LinearConstraint, milp
+
 from dollarbill_core.values.calendars import expiry_instant
 from dollarbill_core.values.contracts import Option, Right
 
@@ -197,3 +200,80 @@ def units_of(holdings):
         sign = 1 if quantity > 0 else -1
         units += [(instrument if is_option else STOCK, sign)] * count
     return units
+
+
+def highs_total(holdings, market, slots=3):
+    """Least maintenance of options on one stock, by HiGHS, for books of any size.
+
+    Every one of ``slots`` possible spreads may hold any of the legs; two legs of which the
+    short outlives the long exclude each other in one, by a binary for each leg and slot.
+    """
+    count = len(holdings)
+    shorts = [i for i, (_, n) in enumerate(holdings) if n < 0]
+    pairs = [
+        (i, j)
+        for i in shorts
+        for j in shorts
+        if holdings[i][0].right is Right.PUT and holdings[j][0].right is Right.CALL
+    ]
+    spots = [D(0), *(option.strike for option, _ in holdings)]
+    members = slots * count  # contracts of each leg in each slot, then whether there are any
+    first_level = 2 * members
+    first_pair = first_level + slots
+    size = first_pair + len(pairs)
+    cost, top = np.zeros(size), np.full(size, np.inf)
+    cost[first_level:first_pair] = 1
+    rows, low, high = [], [], []
+
+    def require(terms, least, most):
+        row = np.zeros(size)
+        for place, weight in terms:
+            row[place] += float(weight)
+        rows.append(row)
+        low.append(least)
+        high.append(most)
+
+    for i, (option, n) in enumerate(holdings):
+        mine = [(g * count + i, 1) for g in range(slots)]
+        require(
+            [*mine, *((first_pair + k, 1) for k, p in enumerate(pairs) if i in p)], 0, abs(n)
+        )
+        for g in range(slots):
+            place = g * count + i
+            top[place], top[members + place] = abs(n), 1
+            require([(place, 1), (members + place, -abs(n))], -np.inf, 0)
+            if n < 0:
+                cost[place] = -float(alone(option, market)[1])
+    for k, (i, j) in enumerate(pairs):
+        apart = sum(alone(holdings[x][0], market)[1] for x in (i, j))
+        cost[first_pair + k] = float(
+            uncovered([holdings[x][0] for x in (i, j)], market)[0] - apart
+        )
+    for g in range(slots):
+        base = g * count
+        for right in Right:
+            of_right = [i for i in range(count) if holdings[i][0].right is right]
+            signed = [(base + i, 1 if holdings[i][1] > 0 else -1) for i in of_right]
+            require(signed, 0, 0)
+        for spot in spots:
+            owed = [
+                (base + i, worth(o, spot) * (1 if n > 0 else -1))
+                for i, (o, n) in enumerate(holdings)
+            ]
+            require([(first_level + g, 1), *owed], 0, np.inf)
+        for i in shorts:
+            for j, (long, n) in enumerate(holdings):
+                if n > 0 and expiry_instant(long) < expiry_instant(holdings[i][0]):
+                    require([(members + base + i, 1), (members + base + j, 1)], 0, 1)
+    whole = np.ones(size)
+    whole[first_level:first_pair] = 0
+    found = milp(
+        cost,
+        integrality=whole,
+        bounds=Bounds(np.zeros(size), top),
+        constraints=LinearConstraint(np.array(rows), low, high),
+        options={"mip_rel_gap": 0.0, "time_limit": 20.0},
+    )
+    assert found.success, found.message
+    bare = sum(-holdings[i][1] * alone(holdings[i][0], market)[1] for i in shorts)
+    return float(bare) + found.fun

@@ -7,11 +7,12 @@ from decimal import Decimal as D
 import pytest
 
 from dollarbill_core.market.view import View
+from dollarbill_core.rules import grouping
 from dollarbill_core.rules.accounts import INTERACTIVE_BROKERS_REG_T, REG_T
 from dollarbill_core.rules.margin import requirement
 from dollarbill_core.values.book import Book, Position
 from dollarbill_core.values.contracts import Option, Right, Stock
-from tests.grouping_oracles import Market, least_totals, units_of
+from tests.grouping_oracles import Market, highs_total, least_totals, units_of
 
 NOW = datetime(2026, 11, 2, 21, tzinfo=UTC)
 MONTHS = (date(2026, 11, 20), date(2026, 12, 18), date(2027, 3, 19), date(2027, 12, 17))
@@ -115,3 +116,59 @@ class TestAgainstEveryPartition:
             found = totals(holdings, marks, {"VIX": market.spot})
 
             assert found == least_totals(units_of(holdings), market), holdings
+
+
+def larger(rng, legs, lots):
+    """A book of many legs and lots on one stock."""
+    holdings = {}
+    while len(holdings) < legs:
+        option = Option(
+            "XYZ", rng.choice(MONTHS[:3]), D(5 * rng.randint(15, 25)), rng.choice(list(Right))
+        )
+        holdings[option] = rng.choice((-1, 1)) * rng.randint(1, lots)
+    marks = {o: o.intrinsic(D(100)) + D(rng.randint(1, 900)) / 100 for o in holdings}
+    return list(holdings.items()), marks
+
+
+@pytest.mark.parametrize("lots", [1, 5, 100])
+def test_larger_books_ask_what_another_formulation_finds(lots):
+    rng = random.Random(lots)
+    for _ in range(5):
+        holdings, marks = larger(rng, 9, lots)
+        market = Market(D("100.37"), marks)
+
+        found, _ = totals(holdings, marks, {"XYZ": market.spot})
+
+        assert float(found) == pytest.approx(highs_total(holdings, market), abs=0.01)
+
+
+def test_what_the_search_leaves_unfinished_is_finished_to_the_same_total(monkeypatch):
+    rng = random.Random(500)
+    books = [larger(rng, 14, 40) for _ in range(15)]
+    books += [drawn(rng, "XYZ", 100, 6, 5, MONTHS[:2], 2) for _ in range(5)]
+    spots = {"XYZ": D("100.37")}
+
+    own = [totals(*each, spots) for each in books]
+    monkeypatch.setattr(grouping, "BUDGET", -1.0)
+
+    assert [totals(*each, spots) for each in books] == own
+
+
+@pytest.mark.parametrize("account", [REG_T, INTERACTIVE_BROKERS_REG_T], ids=lambda a: a.name)
+def test_machine_code_groups_as_its_plain_twin_does(monkeypatch, account):
+    rng = random.Random(600)
+    books = [drawn(rng, "XYZ", 100, 7, 5, MONTHS[:3], rng.choice((0, 2))) for _ in range(25)]
+    spots = {"XYZ": D("100.37")}
+
+    fast = [totals(*each, spots, account) for each in books]
+    monkeypatch.setattr(grouping, "least_grouping", grouping.least_grouping.plain)
+
+    assert [totals(*each, spots, account) for each in books] == fast
+
+
+def test_a_grouping_is_the_same_each_time():
+    holdings, marks = larger(random.Random(700), 12, 10)
+    held = Book(positions=tuple(Position(*each) for each in holdings))
+    seen = View(NOW, {"XYZ": D("100.37")}, marks)
+
+    assert len({requirement(held, seen, REG_T) for _ in range(5)}) == 1

@@ -253,7 +253,7 @@ def test_spreads_ask_their_worst_netted_loss(legs, expected, account):
     assert asks(200, valued, account).maintenance == expected
 
 
-LEAN_SHORTS = [(-2, "C", 605), (-2, "C", 609), (-1, "C", 613)]
+LEAN_SHORTS = [(-3, "C", 603), (-2, "C", 605), (-2, "C", 609), (-1, "C", 613)]
 
 
 # QuantConnect LEAN's strategy matcher tests and its issue 9775: it charges an unequal condor by
@@ -267,8 +267,7 @@ LEAN_SHORTS = [(-2, "C", 605), (-2, "C", 609), (-1, "C", 613)]
             id="overlapping debit spreads",
         ),
         pytest.param(
-            [(3, "C", 598), (2, "C", 600), (3, "C", 604), (2, "C", 608), (-3, "C", 603)]
-            + LEAN_SHORTS,
+            [(3, "C", 598), (2, "C", 600), (3, "C", 604), (2, "C", 608), *LEAN_SHORTS],
             0,
             id="full coverage exists",
         ),

@@ -123,7 +123,7 @@ def _solution(family: Family, others: Sequence[Combination], opening: bool) -> C
     least_grouping(problem, *sizes, BUDGET)
     columns = int(problem[told + 4])
     names = problem[told + HEADER : told + HEADER + ENTRY * columns].reshape(-1, ENTRY)
-    if problem[told + 1] != _SOLVED:
+    if columns and problem[told + 1] != _SOLVED:
         names[:, 3] = _by_highs(problem[told : told + HEADER], problem[work:])
         names = names[names[:, 3] != 0]
     found: Choices = names.tolist()
@@ -166,7 +166,7 @@ def _by_highs(header: Floats, work: Floats) -> Floats:
     size = columns + most
     low, high = bounds[: columns + rows].copy(), bounds[size : size + columns + rows].copy()
     owner = bounds[2 * size : 2 * size + rows]
-    scale = float(np.abs(cost[:whole]).max())
+    scale = float(np.abs(cost[:whole]).max(initial=1.0))
     scaled = matrix.copy()
     scaled[np.ix_(owner >= 0, np.arange(whole))] /= scale
     cost[:whole] /= scale
