@@ -1,5 +1,6 @@
 """The requirement of whole books: pairing, cash accounts, stock, and what is left free."""
 
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal as D
 from itertools import permutations
@@ -440,6 +441,16 @@ def test_a_hundred_lots_ask_a_hundred_times_what_a_spread_asks():
     many = [(100 * n, *rest) for n, *rest in legs]
 
     assert asks(100, many).maintenance == 100 * asks(100, legs).maintenance == 70_000
+
+
+@pytest.mark.parametrize("leg", [(-1, "C", 105, 1), (-1, "P", 95, 1)], ids=str)
+def test_an_account_without_uncovered_options_names_the_one_it_refuses(leg):
+    covered_only = replace(REG_T, uncovered=False)
+    wing = (1, leg[1], leg[2] + (5 if leg[1] == "C" else -5), 1)
+
+    assert asks(100, [leg, wing], covered_only).maintenance == 500
+    with pytest.raises(NotAllowed, match=f"-1 XYZ 2026-12-18 {leg[2]}"):
+        asks(100, [leg], covered_only)
 
 
 class TestAlpaca:

@@ -45,7 +45,7 @@ from dollarbill_core.rules.grouping_kernels import (
     STRUCTURED,
     least_grouping,
 )
-from dollarbill_core.rules.requirements import Group, Rule
+from dollarbill_core.rules.requirements import Group, NotAllowed, Rule
 from dollarbill_core.rules.strategy_margin import box_width, strangle_requirement
 from dollarbill_core.values.book import Position
 from dollarbill_core.values.contracts import Leg, Legs
@@ -82,8 +82,21 @@ def least_groups(
         if others or family.lends:
             groups = _least(family, others, True)
         opening += groups
+    if not account.uncovered:
+        _require_covered([*holding, *opening], account)
     held = tuple(holding)
     return held, held if opening == holding else tuple(opening)
+
+
+_UNCOVERED = (Rule.UNCOVERED_CALL, Rule.UNCOVERED_PUT, Rule.SHORT_STRANGLE, Rule.SHORT_STOCK)
+
+
+def _require_covered(groups: Sequence[Group], account: Account) -> None:
+    """Raise for the first group that the account may not hold."""
+    for group in groups:
+        if group.rule in _UNCOVERED:
+            what = f"{group.rule}: {group.legs[0]}"
+            raise NotAllowed(f"a {account.name} account may hold nothing uncovered, {what}")
 
 
 def _least(family: Family, others: Sequence[Combination], opening: bool) -> list[Group]:
