@@ -13,6 +13,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import sqlalchemy as sa
+from hypothesis import given
+from hypothesis import strategies as st
 
 from dollarbill_core.desk.broker import BrokerUnreachable, OrderRefused
 from dollarbill_core.desk.ledger import Ledger, LedgerLocked, LedgerMismatch
@@ -665,16 +667,58 @@ def test_a_reset_of_what_has_not_tripped_is_refused():
         run_session(make_desk(Ledger.open(), reset=word), close_instant(DAYS[0]), CHAINS.view)
 
 
-def line(day: date, nav: int) -> NavLine:
-    return NavLine(day, D(nav), (), D(0), D(nav), 0)
+def line(day: date, nav: int | D, events: int) -> NavLine:
+    return NavLine(day, D(nav), (), D(0), D(nav), events)
 
 
-def test_money_that_comes_buys_units_at_the_last_close():
+def test_money_that_comes_buys_units_at_the_last_close_without_it():
     first, later = OPENING, opening_flow(D(55_000), OPENING.at + timedelta(days=2))
-    lines = [line(DAYS[0], 210_000), line(DAYS[1], 220_000), line(DAYS[2], 500_000)]
+    lines = [line(DAYS[0], 210_000, 1), line(DAYS[1], 220_000, 1), line(DAYS[2], 500_000, 2)]
 
-    assert units_of([first], lines) == CAPITAL
+    assert units_of([first], lines[:2]) == CAPITAL
     assert units_of([first, later], lines) == CAPITAL + D(50_000)
+
+
+def test_all_money_of_one_morning_buys_units_at_one_value():
+    more = [opening_flow(D(110_000), OPENING.at + timedelta(days=2))] * 2
+
+    units = units_of([OPENING, *more], [line(DAYS[0], 220_000, 1)])
+
+    assert units == CAPITAL + 2 * D(100_000)
+
+
+def test_a_unit_worth_nothing_cannot_be_bought():
+    more = opening_flow(D(1_000), OPENING.at + timedelta(days=2))
+
+    with pytest.raises(ValueError, match="a unit is worth 0"):
+        units_of([OPENING, more], [line(DAYS[0], 0, 1)])
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.lists(st.integers(-300, 900), max_size=3),  # thousandths of the NAV, each flow
+            st.integers(-70, 60),  # what the day earns, thousandths
+        ),
+        max_size=12,
+    )
+)
+def test_flows_of_any_day_leave_the_breaker_where_it_was(days):
+    capital = CAPITAL.quantize(D("0.01"))
+    events, lines, nav = [OPENING], [line(DAYS[0], capital, 1)], capital
+    moved, worth = Breaker(D("0.08"), D("0.12")).after(D(1)), D(1)
+    breaker = moved
+    for number, (flows, earned) in enumerate(days, start=1):
+        for part in flows:
+            amount = (nav * part / 1000).quantize(D("0.01"))
+            events.append(Flow(OPENING.at + timedelta(days=number), amount))
+            nav += amount
+        nav, worth = nav * (1000 + earned) / 1000, worth * (1000 + earned) / 1000
+        value = nav / units_of(events, lines)
+        assert value == pytest.approx(worth, rel=D("1e-20"))
+        breaker, moved = breaker.after(round(value, 15)), moved.after(round(worth, 15))
+        assert breaker.state is moved.state
+        lines.append(line(DAYS[0] + timedelta(days=number), nav, len(events)))
 
 
 def test_an_account_without_capital_cannot_trade():

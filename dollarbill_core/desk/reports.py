@@ -1,5 +1,6 @@
 """What sessions found, booked, sent and were worth, and our book beside the broker's."""
 
+from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -18,6 +19,10 @@ from dollarbill_core.values.orders import Order, OrderState
 from dollarbill_core.values.provenance import Provenance
 
 ZERO = Decimal(0)
+_WORTHLESS = (
+    "a unit is worth {0:.2f}: money that comes or goes has no share in it; close this ledger "
+    "and begin another"
+)
 
 
 class Unreconciled(Exception):
@@ -112,19 +117,24 @@ def difference(rows: tuple[Comparison, ...]) -> str:
 def units_of(events: Iterable[Event], lines: Sequence[NavLine]) -> Decimal:
     """Units of the account: each flow buys or redeems some at the last close's value per unit.
 
-    The first unit costs a dollar.
+    The first unit costs a dollar. All flows between two closes go at one value, that of the
+    close which does not hold them.
 
     Raises
     ------
     ValueError
-        If no units are left: the account has no capital to trade with.
+        If no units are left: the account has no capital to trade with. If money comes or goes
+        when a unit is worth nothing.
     """
-    units = ZERO
-    for flow in events:
-        if isinstance(flow, Flow):
-            before = [line for line in lines if line.day < flow.at.date()]
-            each = before[-1].nav / units if before and units else Decimal(1)
-            units += flow.amount / each
+    units, worth, closes = ZERO, Decimal(1), deque(lines)
+    for number, event in enumerate(events):
+        while closes and closes[0].events <= number:
+            nav = closes.popleft().nav
+            worth = nav / units if units else worth
+        if isinstance(event, Flow):
+            if worth <= 0:
+                raise ValueError(_WORTHLESS.format(worth))
+            units += event.amount / worth
     if units <= 0:
         raise ValueError("the account has no capital: book a deposit at the broker first")
     return units
