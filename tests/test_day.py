@@ -7,6 +7,8 @@ from decimal import Decimal as D
 
 import numpy as np
 
+from dollarbill_core.market.carry import ShareSplit
+from dollarbill_core.market.view import View
 from dollarbill_core.rules.accounts import PORTFOLIO, REG_T
 from dollarbill_core.rules.breaker import Breaker
 from dollarbill_core.rules.exercise import ExercisePolicy
@@ -19,11 +21,26 @@ from dollarbill_core.strategies.day import (
     last_quotes_after,
     market_events,
 )
-from dollarbill_core.values.book import Assignment, Book, Dividend, Expiry, Fill, Position
+from dollarbill_core.values.book import (
+    Assignment,
+    Book,
+    Dividend,
+    Expiry,
+    Fill,
+    Position,
+    Split,
+)
 from dollarbill_core.values.calendars import close_instant, next_session
 from dollarbill_core.values.contracts import Leg, Option, Right, Stock
 from dollarbill_core.values.orders import Intent, Order, Reason
-from tests.market_builder import FIRST_DAY, HOUSE, made_chains, three_symbols, weekly_strangles
+from tests.market_builder import (
+    FIRST_DAY,
+    HOUSE,
+    chain_on,
+    made_chains,
+    three_symbols,
+    weekly_strangles,
+)
 
 CHAINS, STRATEGY = three_symbols(), weekly_strangles()
 CASH = Book(D(1_000_000))
@@ -237,3 +254,68 @@ def test_a_notebooks_parameters_describe_the_house():
     assert house_from({}).account is REG_T
     assert house_from({"account": "portfolio"}).account is PORTFOLIO
     assert breaker_from({"reduce_at": 0.08, "halt_at": 0.12}) == Breaker(D("0.08"), D("0.12"))
+
+
+# What a morning changes under orders sent the evening before.
+
+
+def halved_on(day):
+    """AAA at 100, split two for one on the open of ``day``."""
+    days = CHAINS.sessions
+    closes = np.array([100.0 if each < day else 50.0 for each in days])
+    return replace(made_chains({"AAA": closes}), splits={"AAA": (ShareSplit(day, 2),)})
+
+
+def test_an_order_from_before_a_split_lapses_for_it_names_what_is_no_more():
+    """A strike of 50 stands on both sides of the split, for two different contracts."""
+    eve, day = CHAINS.sessions[9], CHAINS.sessions[10]
+    chains = halved_on(day)
+    before, view = chains.view(eve), chains.view(day)
+    expiry = view.chain("AAA").expiries[1]
+    put = Option("AAA", expiry, D(50), Right.PUT)
+    held = [
+        Fill(before.now, "T", put, -1, D("0.05")),
+        Fill(before.now, "S", Stock("AAA"), 100, D(100)),
+    ]
+    book = Book(D(100_000)).after_all(held)
+    orders = [
+        Order("1", "T", (Leg(put, 1),), Intent.CLOSE, Reason.STOP, before.now),
+        Order("2", "S", (Leg(Stock("AAA"), -100),), Intent.CLOSE, Reason.ENTRY, before.now),
+        Order("3", "N", (Leg(put, -1),), Intent.OPEN, Reason.ENTRY, before.now),
+    ]
+
+    met = market_events(tuple(orders), book, view, HOUSE)
+    unheld = market_events(tuple(orders[2:]), CASH, view, HOUSE)
+    later = executions(
+        [replace(orders[2], decided_at=view.now)], chains.view(next_session(day)), HOUSE, ()
+    )
+
+    assert met.events == (Split(view.now, Stock("AAA"), 2),)
+    assert [each.why for each in (*met.unfilled, *unheld.unfilled)] == [
+        f"AAA split 2:1 on {day}: an order from before it lapses"
+    ] * 4
+    assert any(isinstance(event, Fill) for event in later.events)
+
+
+def test_an_option_whose_print_was_struck_in_the_morning_is_not_bought_back_after_it():
+    """SPX options stop trading the evening before; a quote on the day itself is a remnant."""
+    eve, day = CHAINS.sessions[13], CHAINS.sessions[14]
+    put = Option("SPX", day, D(600), Right.PUT)
+    chain = chain_on("SPX", eve, 600.0, root="SPX").where(np.array([0]))
+    columns = {
+        "expiry": np.array([day], "datetime64[D]"),
+        "right": np.array([-1], np.int8),
+        "strike": np.array([600.0]),
+        "bid": np.array([4.0]),
+        "ask": np.array([5.0]),
+    }
+    quoted = replace(chain, as_of=close_instant(day), **columns)
+    view = View(close_instant(day), {"SPX": D(600)}, chains={"SPX": quoted})
+    order = Order("1", "T", (Leg(put, 1),), Intent.CLOSE, Reason.STOP, close_instant(eve))
+    book = CASH.after(Fill(close_instant(eve), "T", put, -1, D(10)))
+
+    met = market_events((order,), book, view, HOUSE)
+
+    assert met.events == ()
+    (lapsed,) = met.unfilled
+    assert lapsed.why == "SPX 2026-03-20 600 PUT traded until 2026-03-19 16:15: it has expired"

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+from dollarbill_core.market.carry import ex_instant
 from dollarbill_core.market.chains import NoQuote, Quote
 from dollarbill_core.market.view import View
 from dollarbill_core.rules.accounts import ACCOUNTS, Account
@@ -18,6 +19,7 @@ from dollarbill_core.rules.fills import FillModel, executed
 from dollarbill_core.rules.limits import Limits, Refusal, refusal
 from dollarbill_core.strategies.short_premium import Strategy
 from dollarbill_core.values.book import Book, Event
+from dollarbill_core.values.calendars import last_trade_instant
 from dollarbill_core.values.contracts import Option
 from dollarbill_core.values.orders import Order, Proposal, order_from
 
@@ -93,7 +95,9 @@ def executions(
     """The fills and fees of orders at this view's quotes, and the orders that lapse.
 
     An order decided earlier fills; in the snapshot that decided it, it fills only where the
-    house's fill model says so. ``earlier`` is what the account has traded and paid today.
+    house's fill model says so. One from before a split lapses, since its strikes and numbers
+    are those of other contracts; so does one for an option that trades no more. ``earlier`` is
+    what the account has traded and paid today.
     """
     events: list[Event] = []
     unfilled: list[Unfilled] = []
@@ -101,11 +105,26 @@ def executions(
         try:
             if order.decided_at >= view.now and not house.fills.in_deciding_snapshot:
                 raise NoQuote("decided in this very snapshot")
+            _demand_tradable(order, view)
             done = (*earlier, *events)
             events += executed(order, view, house.fills, house.costs, done)
         except NoQuote as why:
             unfilled.append(Unfilled(order, str(why)))
     return Morning(tuple(events), tuple(unfilled))
+
+
+def _demand_tradable(order: Order, view: View) -> None:
+    """Raise NoQuote if a split or a last trading day came after the order was decided."""
+    for instrument in (leg.instrument for leg in order.legs):
+        symbol = instrument.underlying
+        for split in view.splits.get(symbol, ()):
+            if order.decided_at < ex_instant(split.ex_date) <= view.now:
+                what = f"{symbol} split {split.new}:{split.old} on {split.ex_date}"
+                raise NoQuote(f"{what}: an order from before it lapses")
+        if not isinstance(instrument, Option):
+            continue
+        if view.now > (last := last_trade_instant(instrument)):
+            raise NoQuote(f"{instrument} traded until {last:%Y-%m-%d %H:%M}: it has expired")
 
 
 def closing_events(
