@@ -171,6 +171,17 @@ def test_what_settles_on_the_way_is_worth_its_intrinsic_value() -> None:
     assert new == pytest.approx([60.0, 0.0], abs=1e-6)
 
 
+@pytest.mark.parametrize("mark", ["78", "80", "80.2", "250"])
+def test_what_settles_pays_its_intrinsic_value_whatever_its_mark_was(mark: str) -> None:
+    deep = option("XYZ", 130, Right.PUT)  # 80 in the money; no vol explains most of these marks
+    arrays = held(book((deep, -1)), view({deep: Decimal(mark)}))
+
+    profits = arrays.profits([0.8, 1.0, 3.0], years_on=1.0)[:, 0]
+
+    paid = [90.0, 80.0, 0.0]
+    assert profits == pytest.approx([100 * (float(mark) - each) for each in paid], abs=1e-9)
+
+
 def test_an_option_that_settles_now_moves_with_its_intrinsic_value() -> None:
     for root, scale in (("SPY", 1), ("SPXW", 10)):
         put = option(root, 610 * scale, Right.PUT)

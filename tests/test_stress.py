@@ -271,6 +271,22 @@ def test_an_account_that_is_called_today_has_no_room():
     assert matrix.room() == (0.0, 0.0)
 
 
+@pytest.mark.parametrize(("shares", "cash"), [(100, -45_000), (-100, 78_000)])
+def test_an_account_with_just_enough_has_no_room_on_the_side_that_hurts(shares, cash):
+    matrix = stress_matrix(stress(book((Stock("SPY"), shares), cash=cash), view(), REG_T))
+
+    assert matrix.excess[2, 4] == 0
+    assert not matrix.is_called[2, 4]
+    assert matrix.room() == ((0.0, math.inf) if shares > 0 else (-math.inf, 0.0))
+
+
+def test_room_is_measured_from_the_node_where_nothing_moves():
+    ready = stress(book((Stock("SPY"), 100), cash=-45_000), view(), REG_T)
+
+    with pytest.raises(ValueError, match="room is measured from a spot move of 0"):
+        stress_matrix(ready, spot_moves=[-0.2, -0.1]).room()
+
+
 def test_a_loan_on_shares_is_called_where_a_pencil_says():
     # 0.75 x 100 x S = 40,000 at S = 533.33, a fall of one ninth; vol does not matter to shares.
     matrix = stress_matrix(stress(book((Stock("SPY"), 100), cash=-40_000), view(), REG_T))

@@ -100,7 +100,8 @@ class Held:
         """Dollars per share of every position in every scenario, shape (scenarios, positions).
 
         The mark, moved by as much as the model moves; nothing is worth less than nothing. With
-        nothing changed that is the mark itself, to the last digit.
+        nothing changed that is the mark itself, to the last digit. Once settled, an option is
+        worth what it pays, whatever its mark was.
 
         Parameters
         ----------
@@ -131,6 +132,8 @@ class Held:
         for rows, style in self._by_style():
             then = new[:, rows], years[:, rows], vols[:, rows]
             moved[:, rows] = self._moves(rows, style, *then)
+        is_over = (self.right != 0) & (passed > 0) & (self.years <= passed)
+        moved = np.where(is_over, self.right * (new - self.strike) - self.mark, moved)
         return np.maximum(self.mark + moved, 0.0)
 
     def profits(

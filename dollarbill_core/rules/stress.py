@@ -199,14 +199,22 @@ class Matrix:
         """The nearest fall and rise that bring a call, on the row nearest to that vol shift.
 
         -infinity and infinity where none within the matrix does; both 0 where the call is there
-        without a move.
+        without a move, one 0 where the least move to that side brings it.
+
+        Raises
+        ------
+        ValueError
+            If the matrix has no column on which spots stay.
         """
         row = int(np.argmin(np.abs(self.vol_points - points)))
         here = int(np.argmin(np.abs(self.spot_moves)))
-        if self.is_called[row, here]:
+        if self.spot_moves[here] != 0:
+            raise ValueError(f"room is measured from a spot move of 0, not {self.spot_moves}")
+        called, edges = self.is_called[row], self.edges[row]
+        if called[here]:
             return 0.0, 0.0
-        edges = self.edges[row]
-        falls, rises = [x for x in edges if x < 0], [x for x in edges if x > 0]
+        falls = [x for x in edges if x < 0 or (x == 0 and called[here - 1 : here].any())]
+        rises = [x for x in edges if x > 0 or (x == 0 and called[here + 1 : here + 2].any())]
         return max(falls, default=-math.inf), min(rises, default=math.inf)
 
 
