@@ -576,3 +576,34 @@ def test_what_a_trade_is_short_and_nobodys_long_cancels_settles_as_two():
     assert book.quantity(option()) == 0
     assert events == (Assignment(CLOSE, "A", option(), 2), Exercise(CLOSE, "", option(), 2))
     assert book.after_all(events).positions == ()
+
+
+def without_friday(*, close: float | None) -> View:
+    """Friday evening: ABC is quoted, XYZ is not; Friday's close of XYZ stands in its history.
+
+    As ``Chains.view`` has it, the view's price of XYZ is then the last one known: 70.
+    """
+    known = [70.0] if close is None else [70.0, close]
+    days = np.array(["2026-11-19", "2026-11-20"][: len(known)], "datetime64[D]")
+    history = History(days, np.array(known), np.full(len(known), 0.2))
+    return View(
+        CLOSE,
+        {"XYZ": D(str(known[-1])), "ABC": D(40)},
+        chains={"ABC": flat_chain(40, 0.2)},
+        history={"XYZ": history},
+    )
+
+
+def test_a_close_of_before_the_last_day_settles_nothing():
+    """Nobody quotes XYZ on its last day: its close of that day settles it, no earlier price."""
+    (event,) = settlement(holding(option(), -1), without_friday(close=100.5))
+    assert isinstance(event, Expiry)
+
+    with pytest.raises(
+        NoQuote, match=r"close of 2026-11-20, .*prints=\{\('XYZ', date\(2026, 11, 20\)\)"
+    ):
+        settlement(holding(option(), -1), without_friday(close=None))
+
+    struck = replace(without_friday(close=None), prints={("XYZ", FRIDAY): D("99.50")})
+    (event,) = settlement(holding(option(), -1), struck)
+    assert isinstance(event, Assignment)

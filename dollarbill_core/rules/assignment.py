@@ -76,10 +76,10 @@ def settlement(
     """The events of every held option whose settlement instant has come, in book order.
 
     All legs of one key settle against one price: the view's print of that root and day, else,
-    for options that settle in the afternoon, the underlying's close of that day: the view's
-    spot when that is today, else the history's. Cash-settled options pay their intrinsic value;
-    of the others, longs in the money by the exception's threshold are exercised, shorts are
-    assigned by the policy's chance, and the rest lapse.
+    for options that settle in the afternoon, the underlying's close of that day: today's spot,
+    or else the history's. Cash-settled options pay their intrinsic value; of the others, longs
+    in the money by the exception's threshold are exercised, shorts are assigned by the policy's
+    chance, and the rest lapse.
 
     Source: OCC Rule 805, exercise by exception; Cboe product specifications, "Settlement of
     Option Exercise", read 2026-11.
@@ -87,8 +87,8 @@ def settlement(
     Raises
     ------
     NoQuote
-        If the print of an AM-settled option, or the close of an earlier last trading day, is
-        not known, or of before a split; no later price stands for it.
+        If the print of an AM-settled option, or the close of a last trading day, is not known,
+        or of before a split; no earlier or later price stands for it.
     ValueError
         For a non-standard deliverable, which is not guessed.
     """
@@ -216,15 +216,16 @@ def _settling_price(option: Option, view: View) -> Decimal:
         raise NoQuote(f"{option} ended on {day}, before a split: book its end by hand")
     if (struck := view.prints.get((option.root, day))) is not None:
         return struck
+    give = (
+        "which is not known: give the chains or the view "
+        f"prints={{({option.root!r}, date({day:%Y, %-m, %-d})): ...}}"
+    )
     if option.is_am_settled:
-        raise NoQuote(
-            f"{option} settles to the opening print of {day}, which is not known: give the "
-            f"chains or the view prints={{({option.root!r}, date({day:%Y, %-m, %-d})): ...}}"
-        )
-    if day == view.today:
-        return view.spot(option.underlying)
+        raise NoQuote(f"{option} settles to the opening print of {day}, {give}")
     history = view.history.get(option.underlying)
+    if day == view.today and (history is None or option.underlying in view.chains):
+        return view.spot(option.underlying)  # today's: without a chain it may be an older one
     close = None if history is None else history.close_on(day)
     if close is None:
-        raise NoQuote(f"{option} settles at the close of {day}, which is not known")
+        raise NoQuote(f"{option} settles at the close of {day}, {give}")
     return dollars_per_share(close)
