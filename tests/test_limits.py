@@ -434,6 +434,21 @@ def test_working_orders_that_close_are_not_counted_on():
     )
 
 
+@pytest.mark.parametrize(
+    ("hedge", "want", "limit", "line"),
+    [
+        (LATER, order(), {"trade_loss": D("0.4")}, "loss would be $9,400.00 at 0"),
+        (LATER, order(), {"day_loss": D("0.4")}, "this day's trades could lose $9,400.00"),
+        (PUT, order(-2, trade="b"), {"contracts_per_underlying": 1}, "XYZ would have 2"),
+    ],
+)
+def test_a_working_order_that_would_take_risk_away_is_not_relied_on(hedge, want, limit, line):
+    limits, working = Limits(margin_use=None, **limit), (order(1, hedge),)
+
+    assert line in why(RICH, want, limits, working=working)
+    assert why(traded([(MORNING, "t", hedge, 1)]), want, limits) is None
+
+
 # Greeks count either way, and what brings them nearer to zero passes
 
 
@@ -476,6 +491,20 @@ HELD = traded([(MORNING, "t", PUT, -2), (MORNING, "u", PUT, -1)])
 )
 def test_an_order_that_says_it_closes_must_close(want, line):
     assert why(HELD, want, breaker=HALTED) == line
+
+
+def test_an_order_cannot_close_twice_by_naming_a_leg_twice():
+    twice = closing(0, (Leg(PUT, 2), Leg(PUT, 1)))
+
+    assert why(HELD, twice) == "+3 XYZ 2026-12-18 95 PUT would open, not close: -2 held"
+    assert why(HELD, closing(0, (Leg(PUT, 1), Leg(PUT, 1)))) is None
+
+
+def test_what_is_closed_by_hand_is_not_closed_again_by_its_trade():
+    by_hand = closing(3, trade="by hand")
+    line = "+1 XYZ 2026-12-18 95 PUT would open, not close: -2 held and +3 already sent"
+
+    assert why(HELD, closing(1), working=(by_hand,)) == line
 
 
 def test_what_is_being_closed_is_not_closed_again():

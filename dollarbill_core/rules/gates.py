@@ -1,6 +1,5 @@
 """The gates before an order: what each one looks at, and what it says in one line."""
 
-from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Set
 from dataclasses import dataclass
 from datetime import date
@@ -16,7 +15,7 @@ from dollarbill_core.rules.concentration import margin_by, short_exposure
 from dollarbill_core.rules.exposure import Exposure, exposures
 from dollarbill_core.rules.margin import as_if_filled, free_funds, requirement
 from dollarbill_core.rules.requirements import NotAllowed, Requirement
-from dollarbill_core.values.book import Book, Trade
+from dollarbill_core.values.book import Book, Position, Trade
 from dollarbill_core.values.calendars import (
     MARKET_ZONE,
     expiry_instant,
@@ -148,24 +147,28 @@ def closing(asked: Asked) -> Verdict:
     """Whether an order that says it closes takes away from what is held, and no more."""
     for leg in asked.order.legs:
         held, waiting = _held(asked, leg.instrument)
-        left = held + waiting
-        if left * leg.quantity >= 0 or abs(leg.quantity) > abs(left):
+        left, whole = held + waiting, _sum_of(leg.instrument, asked.order.legs)
+        if left * leg.quantity >= 0 or abs(whole) > abs(left):
             sent = f" and {waiting:+d} already sent" if waiting else ""
-            why = f"{leg} would open, not close: {held:+d} held{sent}"
+            legs = f"{whole or leg.quantity:+d} {leg.instrument}"
+            why = f"{legs} would open, not close: {held:+d} held{sent}"
             return Verdict(Gate.CLOSES, passed=False, about=why)
     return Verdict(Gate.CLOSES, passed=True, about="it closes what is held")
 
 
 def _held(asked: Asked, instrument: Instrument) -> tuple[int, int]:
-    """What the order's trade holds, else the book; and what closing orders will take away."""
-    order, trade = asked.order, asked.book.trade(asked.order.trade)
-    legs = (
-        trade.legs if trade else (Leg(p.instrument, p.quantity) for p in asked.book.positions)
-    )
+    """What the order's trade holds, else the book; and what closing orders will take away.
+
+    An order whose trade is not open, such as one by hand, may take from any trade.
+    """
+    book, own = asked.book, asked.order.trade
+    trade = book.trade(own)
+    legs = trade.legs if trade else (Leg(p.instrument, p.quantity) for p in book.positions)
     closing = (
         leg
         for each in asked.working
-        if each.intent is Intent.CLOSE and (each.trade == order.trade or not trade)
+        if each.intent is Intent.CLOSE
+        and (trade is None or each.trade == own or book.trade(each.trade) is None)
         for leg in each.legs
     )
     return _sum_of(instrument, legs), _sum_of(instrument, closing)
@@ -199,25 +202,27 @@ def _open_trades(asked: Asked, limit: Amount) -> Verdict:
 
 
 def _per_trade(asked: Asked, limit: Amount) -> Verdict:
-    trade = _trade_after(asked, asked.order.trade)
-    count = sum(abs(leg.quantity) for leg in trade.legs if isinstance(leg.instrument, Option))
-    return _most(Gate.CONTRACTS_PER_TRADE, count, limit)
+    trades = (_trade_in(book, asked.order.trade, asked.view) for book in asked.after)
+    return _most(Gate.CONTRACTS_PER_TRADE, max(_count(each.legs) for each in trades), limit)
 
 
 def _per_underlying(asked: Asked, limit: Amount) -> Verdict:
-    counts: defaultdict[str, int] = defaultdict(int)
-    for position in asked.after[-1].positions:
-        if isinstance(position.instrument, Option):
-            counts[position.instrument.underlying] += abs(position.quantity)
     touched = {leg.instrument.underlying for leg in asked.order.legs}
-    count, symbol = max((counts[each], each) for each in touched)
+    count, symbol = max(
+        (_count(p for p in book.positions if p.instrument.underlying == each), each)
+        for book in asked.after
+        for each in touched
+    )
     return _most(Gate.CONTRACTS_PER_UNDERLYING, count, limit, symbol)
 
 
-def _trade_after(asked: Asked, trade_id: str) -> Trade:
-    """A trade once everything is filled; without legs if nothing is left of it."""
-    empty = Trade(trade_id, (), asked.view.now)
-    return asked.after[-1].trade(trade_id) or empty
+def _count(held: Iterable[Leg | Position]) -> int:
+    return sum(abs(each.quantity) for each in held if isinstance(each.instrument, Option))
+
+
+def _trade_in(book: Book, trade_id: str, view: View) -> Trade:
+    """A trade of the book; without legs if nothing is left of it."""
+    return book.trade(trade_id) or Trade(trade_id, (), view.now)
 
 
 # ------------------------------------------------------------ dollars
@@ -283,8 +288,12 @@ def _of_this_day(asked: Asked) -> set[str]:
 
 
 def _loss(asked: Asked, trade_id: str) -> WorstLoss:
-    """The worst loss of a trade once everything is filled."""
-    trade, view = _trade_after(asked, trade_id), asked.view
+    """The most that a trade can lose, in whichever book it loses more."""
+    trades = (_trade_in(book, trade_id, asked.view) for book in asked.after)
+    return max((_loss_of(each, asked.view) for each in trades), key=lambda loss: loss.dollars)
+
+
+def _loss_of(trade: Trade, view: View) -> WorstLoss:
     if not trade.legs:
         return WorstLoss(ZERO, ZERO)
     options = [x.instrument for x in trade.legs if isinstance(x.instrument, Option)]
