@@ -18,9 +18,9 @@ from dollarbill_core.pricing.chances import (
     probability_of_profit,
 )
 from dollarbill_core.results.outlook import Chance, chances, designs, outlook, past_moves
-from dollarbill_core.rules.accounts import REG_T
+from dollarbill_core.rules.accounts import ALPACA, CASH, REG_T
 from dollarbill_core.rules.fills import FillModel
-from dollarbill_core.rules.margin import requirement
+from dollarbill_core.rules.margin import NotAllowed, requirement
 from dollarbill_core.strategies.short_premium import ShortPremium
 from dollarbill_core.values.book import Book, Position
 from dollarbill_core.values.calendars import close_instant
@@ -104,6 +104,19 @@ def test_the_requirement_is_that_of_the_book_it_makes(seen):
     assert seen.required.initial == requirement(book, VIEW, REG_T).initial
     assert seen.required.deposit == seen.required.initial - seen.credit
     assert seen.return_on_margin == float(seen.credit / seen.required.initial)
+
+
+@pytest.mark.parametrize(("account", "who"), [(ALPACA, "an Alpaca"), (CASH, "a cash")])
+def test_an_account_that_may_not_hold_it_is_named_with_those_that_may(account, who):
+    others = "account = reg_t, portfolio, interactive_brokers or tastytrade may hold it"
+
+    with pytest.raises(NotAllowed) as refused:
+        outlook(VIEW, STRATEGY, "AAA", account, FillModel())
+
+    line = str(refused.value)
+    assert line.startswith(f"{who} account may not ")
+    assert "-2 AAA" in line
+    assert line.endswith(f"; {others}")
 
 
 def test_without_a_vol_there_is_no_outlook():

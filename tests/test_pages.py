@@ -151,6 +151,19 @@ def test_errors_and_messages_are_folded_and_the_reason_stands_on_top():
     assert '<div class="run failed">' in text
 
 
+def test_a_page_ends_where_the_run_ended_and_says_so():
+    error = new_output("error", ename="NotAllowed", evalue="no", traceback=["no"])
+    cells = cell(error), new_markdown_cell("## The answer"), cell()
+    failed = {"status": Status.FAILED, "failing_cell": {"index": 1, "first_line": "x"}}
+
+    text = page(*cells, **failed)
+
+    assert "The answer" not in text
+    assert "The run ended here: 2 cells after this one were not run." in text
+    assert "The run ended here" not in page(*cells[:1], **failed)
+    assert "The answer" in page(*cells)
+
+
 def test_the_notebook_itself_is_not_changed():
     drawn = new_notebook(cells=[cell(shown({pages.PLOTLY: figure()}))])
 

@@ -24,9 +24,9 @@ from dollarbill_core.pricing.chances import (
     touch_bounds,
 )
 from dollarbill_core.pricing.losses import WorstLoss, worst_loss
-from dollarbill_core.rules.accounts import Account
+from dollarbill_core.rules.accounts import ACCOUNTS, Account
 from dollarbill_core.rules.fills import FillModel
-from dollarbill_core.rules.margin import Requirement, requirement
+from dollarbill_core.rules.margin import NotAllowed, Requirement, requirement
 from dollarbill_core.strategies.short_premium import ShortPremium
 from dollarbill_core.strategies.structures import structure
 from dollarbill_core.values.book import Book, Position
@@ -222,6 +222,8 @@ def outlook(
     ------
     NoQuote
         If a leg cannot be sold.
+    NotAllowed
+        If ``account`` may not hold it; the message names those that may.
     """
     chain = view.chain(symbol)
     choice = structure(
@@ -244,9 +246,27 @@ def outlook(
         vols=tuple(_vol(option, chain) for option in options),
         rate=view.rates.continuous(years_between(view.now, expires)),
         dividend_yield=view.dividend_yields.get(symbol, 0.0),
-        required=requirement(book, view, account),
+        required=_required(book, view, account),
         surface=surface,
     )
+
+
+def _required(book: Book, view: View, account: Account) -> Requirement:
+    try:
+        return requirement(book, view, account)
+    except NotAllowed as why:
+        names = [name for name, other in ACCOUNTS.items() if _may_hold(book, view, other)]
+        others = f"{', '.join(names[:-1])} or {names[-1]}" if names[1:] else "".join(names)
+        told = f"; account = {others} may hold it" if names else ""
+        raise NotAllowed(f"{why}{told}") from None
+
+
+def _may_hold(book: Book, view: View, account: Account) -> bool:
+    try:
+        requirement(book, view, account)
+    except NotAllowed:
+        return False
+    return True
 
 
 @dataclass(frozen=True, slots=True)

@@ -88,6 +88,15 @@ class Account:
             if not (fraction.is_finite() and _NOTHING <= fraction <= _WHOLE):
                 raise ValueError(f"{self.name}: a rate is a fraction, 0 to 1, got {fraction}")
 
+    @property
+    def titled(self) -> str:
+        """The account as a sentence names it.
+
+        >>> CASH.titled, ALPACA.titled
+        ('a cash account', 'an Alpaca account')
+        """
+        return f"{'an' if self.name[0] in 'AEIOU' else 'a'} {self.name} account"
+
     def terms(self, instrument: Instrument) -> Terms:
         """Rate and floor of an uncovered short: the house's, or the rate book's times leverage.
 
@@ -104,7 +113,7 @@ class Account:
             return house
         row = underlying(instrument.underlying)
         if row.product not in self.short_option_rates:
-            raise NotAllowed(f"a {self.name} account has no rate for {instrument}, uncovered")
+            raise NotAllowed(f"{self.titled} has no rate for {instrument}, uncovered")
         rate = self.short_option_rates[row.product] * row.factor
         return Terms(min(rate, _WHOLE), min(self.floor * row.factor, _WHOLE))
 

@@ -96,7 +96,7 @@ def _require_covered(groups: Sequence[Group], account: Account) -> None:
     for group in groups:
         if group.rule in _UNCOVERED:
             what = f"{group.rule}: {group.legs[0]}"
-            raise NotAllowed(f"a {account.name} account may hold nothing uncovered, {what}")
+            raise NotAllowed(f"{account.titled} may hold nothing uncovered, {what}")
 
 
 def _least(family: Family, others: Sequence[Combination], opening: bool) -> list[Group]:

@@ -196,7 +196,7 @@ def requirement_of(
     portfolio margin asks 4,800.00: 4,800.00 lost at a move of -8.0% and shorts worth 0.00
     """
     if account.method is not Method.PORTFOLIO:
-        raise ValueError(f"a {account.name} account is {account.method}, not portfolio margin")
+        raise ValueError(f"{account.titled} is {account.method}, not portfolio margin")
     groups = tuple(each.group for each in points(book, view, ranges))
     sold = (p for p in book.positions if isinstance(p.instrument, Option) and p.quantity < 0)
     return Requirement(groups, groups, sum((-p.cost for p in sold), ZERO))

@@ -111,7 +111,7 @@ def _groups(
             rest.append(Leg(option, short.quantity + count))
         if count and option.settlement is Settlement.CASH:
             raise NotAllowed(
-                f"a {account.name} account may not be short index options alone: "
+                f"{account.titled} may not be short index options alone: "
                 f"{Leg(option, short.quantity)}"
             )
         if count and option.right is Right.PUT:
@@ -122,7 +122,7 @@ def _groups(
             free -= count * option.multiplier
             if free < 0:
                 raise NotAllowed(
-                    f"a {account.name} account may not be short a call without the shares: "
+                    f"{account.titled} may not be short a call without the shares: "
                     f"{Leg(option, short.quantity)}"
                 )
             groups.append(_covered(option, count, view, account))
@@ -150,7 +150,7 @@ def _spreads(
         try:
             dollars = universal_spread_requirement(legs)
         except NotAllowed as error:
-            raise NotAllowed(f"a {account.name} account: {error}") from error
+            raise NotAllowed(f"{account.titled} may not hold {error}") from error
         paid = sum((p.cost for p in longs), ZERO)
         yield Group(legs, Rule.UNIVERSAL_SPREAD, dollars + paid, dollars, paid)
         return
@@ -166,7 +166,7 @@ def _shares(stock: Position | None, free: int, view: View, account: Account) -> 
     leg = Leg(stock.instrument, free)
     if free < 0:
         if not account.uncovered:
-            raise NotAllowed(f"a {account.name} account may not be short stock: {leg}")
+            raise NotAllowed(f"{account.titled} may not be short stock: {leg}")
         asks = stock_margin.short_stock_margins(symbol, price, account)
         return [_group((leg,), Rule.SHORT_STOCK, asks.times(-free))]
     asks = stock_margin.long_stock_margins(symbol, price, account)

@@ -72,7 +72,7 @@ def short_stock_margins(symbol: str, price: Decimal, account: Account) -> Margin
     """
     _require_price(symbol, price)
     if account.method is Method.CASH:
-        raise NotAllowed(f"a {account.name} account may not be short stock: {symbol}")
+        raise NotAllowed(f"{account.titled} may not be short stock: {symbol}")
     rates = account.stock_rates(symbol)
     kept = rates.short_maintenance * price
     if price >= LOW_PRICE:

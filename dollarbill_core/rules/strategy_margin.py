@@ -174,7 +174,7 @@ def _calendar_fault(legs: Sequence[Leg], account: Account) -> str:
         return f"the short {last} outlives the long {first}"
     is_calendar = len({expiry_instant(_option(leg)) for leg in legs}) > 1
     if is_calendar and not account.offsets_calendars(last.underlying):
-        return f"a {account.name} account offsets no {last.underlying} options of two expiries"
+        return f"{account.titled} offsets no {last.underlying} options of two expiries"
     return ""
 
 

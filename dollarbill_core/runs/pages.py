@@ -27,15 +27,16 @@ def page(notebook: Any, run: RunRecord) -> str:
         exclude_output_prompt=True,
     )
     resources = {"run": run, "code_style": HtmlFormatter().get_style_defs(".highlight")}
-    body, _ = exporter.from_notebook_node(_drawn(notebook), resources=resources)
+    body, _ = exporter.from_notebook_node(_drawn(notebook, run), resources=resources)
     return str(body)
 
 
-def _drawn(notebook: Any) -> Any:
+def _drawn(notebook: Any, run: RunRecord) -> Any:
     """A copy whose plotly figures are HTML; live widgets, which need a kernel, are gone."""
     drawn = deepcopy(notebook)
     drawn.metadata.pop("widgets", None)
-    drawn.cells = [cell for cell in drawn.cells if MARKER not in cell.metadata.get("tags", ())]
+    own = [cell for cell in drawn.cells if MARKER not in cell.metadata.get("tags", ())]
+    drawn.cells = own if run.failing_cell is None else _reached(own, run.failing_cell["index"])
     figures = 0
     for cell in drawn.cells:
         outputs = [output for output in cell.get("outputs", ()) if not _is_widget(output)]
@@ -46,6 +47,17 @@ def _drawn(notebook: Any) -> Any:
         if "outputs" in cell:
             cell.outputs = outputs
     return drawn
+
+
+def _reached(cells: list[Any], last: int) -> list[Any]:
+    """What was run, to the last cell: text about what never came would mislead."""
+    from nbformat.v4 import new_markdown_cell
+
+    count = len(cells) - last - 1
+    if not count:
+        return cells
+    told = f"{count} cells after this one were" if count > 1 else "one cell after this one was"
+    return [*cells[: last + 1], new_markdown_cell(f"The run ended here: {told} not run.")]
 
 
 def _is_widget(output: Any) -> bool:
