@@ -85,7 +85,7 @@ def test_what_was_done():
     assert (now.premium_sold, now.paid_back) == (350, 50)
     assert dict(now.exits) == {Reason.PROFIT_TARGET: 1, Reason.DELIVERED_STOCK: 1}
     assert (now.wins, now.assignments) == (1, 1)
-    assert now.payoff_ratio == pytest.approx(98.58 / 401.70)
+    assert now.payoff_ratio == pytest.approx(98.58 / 351.70)
     assert now.worst.id == "XYZ-1"
 
 

@@ -1,7 +1,7 @@
 """Closes, closed trades, and the replay that shares no arithmetic with the book."""
 
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal as D
 
 import pytest
@@ -217,8 +217,8 @@ def test_closed_trades_by_hand():
     assert (call.reason, call.assigned, call.days) == (Reason.PROFIT_TARGET, False, 9)
     assert call.legs == (Leg(CALL, -1),)
     assert (put.id, put.reason, put.assigned) == ("XYZ-1", Reason.DELIVERED_STOCK, True)
-    assert put.profit == D("200") - 10_000 + 9_400 - D("1.70")
-    assert put.kept == pytest.approx(-401.70 / 200)
+    assert put.profit == D("200") - 10_000 + 50 + 9_400 - D("1.70")
+    assert put.kept == pytest.approx(-351.70 / 200)
 
 
 def test_an_open_trade_is_not_among_the_closed():
@@ -255,3 +255,35 @@ def test_a_trade_opened_by_hand_is_a_trade():
     (trade,) = closed_trades([sold, bought])
 
     assert (trade.credit, trade.profit, trade.reason) == (D(200), D(100), Reason.MANUAL)
+
+
+def test_a_trade_that_lives_through_a_split_is_closed_under_its_new_name():
+    """One put on 100 sold at 3, split 2:1, two puts on 50 bought back at 1: 300 less 200."""
+    sold = Fill(NOW - timedelta(7), "t", LATER_PUT, -1, D(3), reason=Reason.ENTRY)
+    halved = replace(LATER_PUT, strike=LATER_PUT.strike / 2)
+    bought = Fill(NOW, "t", halved, 2, D(1), reason=Reason.STOP)
+    split = Split(NOW, Stock(LATER_PUT.underlying), 2)
+
+    (trade,) = closed_trades([sold, split, bought])
+
+    assert (trade.id, trade.profit, trade.reason) == ("t", D(100), Reason.STOP)
+    assert trade.legs == (Leg(LATER_PUT, -1),)
+    assert closed_trades([sold, split]) == ()
+
+
+def test_a_trade_bears_the_dividends_of_its_own_shares():
+    """A is short 100 shares on the ex-date and owes 150; B holds 200 and receives 300."""
+    events = [
+        Fill(NOW, "A", CALL, -1, D(2), reason=Reason.ENTRY),
+        Fill(NOW, "B", LATER_PUT, -2, D(2), reason=Reason.ENTRY),
+        Assignment(NOW, "A", CALL, 1),
+        Assignment(NOW, "B", LATER_PUT, 2),
+        Dividend(NOW, SHARES, 100, D("1.5")),
+        Fill(NOW, "A", SHARES, 100, CALL.strike, reason=Reason.DELIVERED_STOCK),
+        Fill(NOW, "B", SHARES, -200, LATER_PUT.strike, reason=Reason.DELIVERED_STOCK),
+    ]
+
+    first, second = closed_trades(events)
+
+    assert (first.profit, second.profit) == (D(200) - 150, D(400) + 300)
+    assert first.profit + second.profit == Book().after_all(events).cash

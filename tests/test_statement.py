@@ -143,7 +143,7 @@ def test_trades_positions_and_assignments_are_told():
 
     assert "SELL PUT 1 XYZ 2026-02-20 100 PUT" in words
     assert "delivered stock sold, assigned" in words
-    assert "($401.70)" in words
+    assert "($351.70)" in words
     assert "SELL PUT 2" in words
     assert "XYZ 2026-03-20 90 PUT" in words
     assert "($260.00)" in words

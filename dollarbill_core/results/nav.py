@@ -65,7 +65,7 @@ class NavLine:
 
 @dataclass(frozen=True, slots=True)
 class ClosedTrade:
-    """One trade from its first event to its last; dollars, fees included in ``profit``."""
+    """One trade from its first event to its last; dollars, ``profit`` net of its fees."""
 
     id: str
     underlying: str
@@ -90,21 +90,27 @@ class ClosedTrade:
 
 
 def closed_trades(events: Iterable[Event]) -> tuple[ClosedTrade, ...]:
-    """Every trade that was opened and closed within these events, by closing date."""
+    """Every trade that was opened and closed within these events, by closing date.
+
+    A trade bears the dividends of the shares it holds, and lives on through a split.
+    """
     by_trade: dict[str, list[Event]] = defaultdict(list)
+    held: dict[str, dict[Instrument, int]] = {}
     for event in events:
-        if trade := getattr(event, "trade", ""):
+        if isinstance(event, Split):
+            held = {trade: renamed(left, event) for trade, left in held.items()}
+        elif isinstance(event, Dividend):
+            for trade, left in held.items():
+                if shares := left.get(event.stock, 0):
+                    by_trade[trade].append(replace(event, quantity=shares))
+        elif trade := getattr(event, "trade", ""):
             by_trade[trade].append(event)
-    closed = [_closed(trade, mine) for trade, mine in by_trade.items() if _is_flat(mine)]
+            left = held.setdefault(trade, {})
+            for instrument, quantity in plain_effect(event)[1]:
+                left[instrument] = left.get(instrument, 0) + quantity
+    flat = (trade for trade, left in held.items() if not any(left.values()))
+    closed = (_closed(trade, by_trade[trade]) for trade in flat)
     return tuple(sorted(closed, key=lambda trade: (trade.closed, trade.id)))
-
-
-def _is_flat(events: Sequence[Event]) -> bool:
-    left: dict[Instrument, int] = defaultdict(int)
-    for event in events:
-        for instrument, quantity in plain_effect(event)[1]:
-            left[instrument] += quantity
-    return not any(left.values())
 
 
 def _closed(trade: str, events: Sequence[Event]) -> ClosedTrade:
