@@ -276,7 +276,7 @@ class TestBadInput:
             (["02", "-p", "quantity=some"], "quantity = some is not a whole number"),
             (["02", "-p", "start=1980-01-02"], "can be modelled from 1999-"),
             (["04", "-p", "month=2018-13"], "month = 2018-13 is not a month"),
-            (["02", "-p", "iv_percentile_min=1"], "iv_percentile_min = 1 is outside 0 to 1"),
+            (["02", "-p", "iv_percentile_min=1"], "iv_percentile_min = 1 must be less than 1"),
             (["02", "-p", "symbols="], "symbols names no underlying"),
             (["99"], "99"),
         ],

@@ -11,6 +11,7 @@ from dollarbill_core.runs.parameters import check_values, declared
 NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks").glob("*.ipynb"))
 TAGS = {"parameters", "nbval-check-output", "keep_output"}
 LONGEST_CELL = 15
+MOST_PARAMETERS = 16  # one line each, and not a line of logic
 STRIPPED = {"jupytext", "language_info", "papermill", "widgets"}
 
 
@@ -66,7 +67,8 @@ def test_second_code_cell_checks_the_parameters(code):
 
 def test_cells_are_short_and_define_nothing(code):
     for cell in code:
-        assert len(cell.source.splitlines()) <= LONGEST_CELL, cell.source
+        longest = MOST_PARAMETERS if cell is code[0] else LONGEST_CELL
+        assert len(cell.source.splitlines()) <= longest, cell.source
         found = {type(node).__name__ for node in ast.walk(syntax(cell))}  # a magic is no syntax
         assert not found & {"FunctionDef", "AsyncFunctionDef", "ClassDef"}, cell.source
 

@@ -239,8 +239,10 @@ def _between(low: float, high: float) -> Check:
     def check(value: float) -> str | None:
         if low < value < high:
             return None
-        if value in (low, high):
-            return f"must be more than {low:g} and less than {high:g}"
+        if value == low:
+            return f"must be more than {low:g}"
+        if value == high:
+            return f"must be less than {high:g}"
         meant = next((m for m in (-value, value / 100, -value / 100) if low < m < high), None)
         hint = "" if meant is None else f"; did you mean {meant:g}?"
         return f"is outside {low:g} to {high:g}{hint}"
