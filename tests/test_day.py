@@ -10,7 +10,9 @@ import numpy as np
 from dollarbill_core.market.carry import ShareSplit
 from dollarbill_core.market.view import View
 from dollarbill_core.rules.accounts import PORTFOLIO, REG_T
+from dollarbill_core.rules.borrow import KIND
 from dollarbill_core.rules.breaker import Breaker
+from dollarbill_core.rules.costs import whole_cents
 from dollarbill_core.rules.exercise import ExercisePolicy
 from dollarbill_core.strategies.day import (
     breaker_from,
@@ -319,3 +321,27 @@ def test_an_option_whose_print_was_struck_in_the_morning_is_not_bought_back_afte
     assert met.events == ()
     (lapsed,) = met.unfilled
     assert lapsed.why == "SPX 2026-03-20 600 PUT traded until 2026-03-19 16:15: it has expired"
+
+
+def test_shares_are_borrowed_through_a_day_that_nobody_recorded():
+    """Short from Thursday's close; Friday has no quotes; on Monday three nights are owed."""
+    thursday, friday, monday = (CHAINS.sessions[i] for i in (3, 4, 5))
+    dear = replace(HOUSE.costs.loans, general=D("0.36"), markup=D(1), whole_dollars=False)
+    house = replace(HOUSE, costs=replace(HOUSE.costs, loans=dear))
+    call = Option("AAA", thursday, D(50), Right.CALL)
+    book = replace(CASH, positions=(Position(call, -1),))
+    at_close = closing_events(book, CHAINS.view(thursday), house)
+    short = book.after_all(at_close)
+
+    def owed(events):
+        return [(e.at.date(), e.amount) for e in events if getattr(e, "kind", "") == KIND]
+
+    gap = market_events((), short, CHAINS.view(monday), house).events
+    no_gap = market_events((), short, CHAINS.view(friday), house).events
+
+    night = CHAINS.view(thursday).spots["AAA"] / 10  # 100 shares x 0.36 / 360
+    late = CHAINS.view(monday).spots["AAA"] / 10
+    assert owed(at_close) == [(thursday, whole_cents(night))]
+    assert owed(gap) == [(monday, whole_cents(3 * late))]
+    assert owed(no_gap) == []
+    assert market_events((), short.after_all(gap), CHAINS.view(monday), house).events == ()

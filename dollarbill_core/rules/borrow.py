@@ -6,7 +6,7 @@ from datetime import date, datetime
 from decimal import ROUND_CEILING, Decimal
 
 from dollarbill_core.values.book import Book, Fee
-from dollarbill_core.values.calendars import next_session
+from dollarbill_core.values.calendars import MARKET_ZONE, next_session
 from dollarbill_core.values.contracts import Stock
 
 CENT = Decimal("0.01")
@@ -90,13 +90,31 @@ def nights_until_next_session(day: date) -> int:
     return (next_session(day) - day).days
 
 
+def nights_missed(since: datetime | None, today: date) -> int:
+    """Calendar days after the session that follows ``since``: borrowed, not yet charged for.
+
+    >>> from datetime import UTC
+    >>> wednesday = datetime(2026, 11, 18, 21, tzinfo=UTC)
+    >>> [nights_missed(wednesday, date(2026, 11, day)) for day in (18, 19, 20, 23)]
+    [0, 0, 1, 4]
+    """
+    if since is None:
+        return 0
+    return max((today - next_session(since.astimezone(MARKET_ZONE).date())).days, 0)
+
+
 def borrow_fees(
-    book: Book, prices: Mapping[str, Decimal], terms: LoanTerms, at: datetime
+    book: Book,
+    prices: Mapping[str, Decimal],
+    terms: LoanTerms,
+    at: datetime,
+    nights: int | None = None,
 ) -> tuple[Fee, ...]:
     """The fee of each short stock of a book from the close ``at`` to the next session's.
 
-    ``prices`` are closes, dollars per share, by symbol. A fee names the first open trade that
-    is short the shares.
+    ``prices`` are closes, dollars per share, by symbol; ``nights``, where given, are charged
+    instead, such as ``nights_missed`` between two closes that are not neighbours. A fee names
+    the first open trade that is short the shares.
 
     Raises
     ------
@@ -109,8 +127,8 @@ def borrow_fees(
             raise ValueError(
                 f"{shares} {stock} are borrowed, but there is no price to charge on"
             )
-        nights = nights_until_next_session(at.date())
-        dollars = terms.fee(stock.symbol, shares, prices[stock.symbol], nights)
+        owed = nights_until_next_session(at.date()) if nights is None else nights
+        dollars = terms.fee(stock.symbol, shares, prices[stock.symbol], owed)
         if dollars > 0:
             fees.append(Fee(at, dollars, KIND, _trade_short_of(book, stock)))
     return tuple(fees)

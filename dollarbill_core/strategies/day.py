@@ -11,7 +11,7 @@ from dollarbill_core.market.view import View
 from dollarbill_core.rules.accounts import ACCOUNTS, Account
 from dollarbill_core.rules.adjustments import events_at_open
 from dollarbill_core.rules.assignment import events_at_close
-from dollarbill_core.rules.borrow import borrow_fees
+from dollarbill_core.rules.borrow import borrow_fees, nights_missed
 from dollarbill_core.rules.breaker import Breaker
 from dollarbill_core.rules.costs import INTERACTIVE_BROKERS, Costs
 from dollarbill_core.rules.exercise import CERTAIN, ExercisePolicy
@@ -82,9 +82,13 @@ class Decisions:
 def market_events(working: tuple[Order, ...], book: Book, view: View, house: House) -> Morning:
     """What this session's quotes bring to a book and its working orders: a broker's part.
 
-    Splits and dividends of what was held overnight come first, then each order in turn.
+    Splits and dividends of what was held overnight come first, what shares borrowed over a
+    session without quotes still cost, then each order in turn.
     """
-    opened = events_at_open(book, view)
+    opened: tuple[Event, ...] = events_at_open(book, view)
+    if (loans := house.costs.loans) and (nights := nights_missed(book.as_of, view.today)):
+        held = book.after_all(opened)
+        opened += borrow_fees(held, view.spots, loans, view.now, nights)
     met = executions(working, view, house, opened)
     return Morning((*opened, *met.events), met.unfilled)
 
