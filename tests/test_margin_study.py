@@ -74,6 +74,22 @@ def test_portfolio_margin_is_barred_to_small_capital(capital, barred):
     assert ("not open to this capital" in str(row)) is barred
 
 
+@pytest.mark.parametrize(("capital", "barred"), [("60000", False), ("59999.99", True)])
+def test_capital_that_does_not_carry_it_is_said_to_be_too_little(capital, barred):
+    row = by_account(capital)[REG_T]  # 67,000 are asked, 7,000 of them brought in by the sale
+
+    line = "; not open to this capital: 0.01 more is asked than there is"
+    assert str(row) == "Reg T margin: 67,000.00" + line * barred
+
+
+def test_small_capital_gets_no_credit():
+    asked = by_account("1999.99")
+
+    assert asked[REG_T].barred.startswith(
+        "a Reg T margin account gives credit from 2,000.00 on; 58,000.01 more is asked"
+    )
+
+
 def test_the_map_starts_from_today_in_an_account_of_that_capital():
     study = margin_study(PROMISED, VIEW, REG_T, D(80_000))
     held = replace(SOLD, cash=D(87_000))
@@ -103,6 +119,7 @@ def test_the_study_is_told_in_lines():
     calm = margin_study_told(margin_study(PROMISED, VIEW, REG_T, D(9_000_000))).splitlines()
 
     assert called[0] == "Reg T margin: 67,000.00"
+    assert "tastytrade: 127,000.00; not open to this capital: 40,000.00 more" in called[3]
     assert called[len(ACCOUNTS) + 4] == "spot +0%: +0, margin 67,000"
     assert called[-2].startswith("with 80,000 a call comes at -")
     assert calm[-2] == "with 9,000,000 a call comes at no node"

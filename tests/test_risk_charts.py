@@ -163,7 +163,7 @@ def test_a_book_that_gains_from_shocks_says_so_and_no_shock_is_refused():
 
 
 def test_accounts_stand_side_by_side_and_say_refused():
-    asked = asked_by(READY.book, VIEW, Decimal(14_000), (REG_T, PORTFOLIO, ALPACA))
+    asked = asked_by(READY.book, VIEW, Decimal(90_000), (REG_T, PORTFOLIO, ALPACA))
     picture = accounts_picture(asked)
     (bars,) = picture.traces
 
@@ -171,10 +171,19 @@ def test_accounts_stand_side_by_side_and_say_refused():
     assert (
         bars["text"][1].endswith("(not open to this capital)") and bars["text"][2] == " refused"
     )
-    least, most = sorted(bars["x"])[1:]
-    title = f"Held back: from ${least:,.0f} (portfolio margin) to ${most:,.0f}; 1 refuses it"
-    assert picture.title == title
+    held = f"${bars['x'][0]:,.0f} (Reg T margin)"
+    assert picture.title == f"Held back: {held}; 1 needs more capital; 1 refuses it"
+    rich = asked_by(READY.book, VIEW, Decimal(100_000), (REG_T, PORTFOLIO))
+    least, most = (f"${dollars:,.0f}" for dollars in sorted(bars["x"])[1:])
+    title = f"Held back: from {least} (portfolio margin) to {most}"
+    assert accounts_picture(rich).title == title
     assert str(asked[2]) in picture.alt
+
+
+def test_capital_that_no_account_takes_is_told():
+    asked = asked_by(replace(READY.book, cash=Decimal(0)), VIEW, Decimal(1_000), (REG_T,))
+
+    assert accounts_picture(asked).title == "No account of these may hold it with this capital"
 
 
 def test_accounts_that_all_refuse_say_so():

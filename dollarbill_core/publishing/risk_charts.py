@@ -253,15 +253,26 @@ def accounts_picture(asked: Sequence[Asked], *, label: str = "") -> Picture:
 
 
 def _asked_title(asked: Sequence[Asked]) -> str:
-    allowed = [
-        (float(row.tied_up), row.account.name) for row in asked if row.tied_up is not None
-    ]
+    """The span over accounts that may hold it with this capital, and how many may not."""
+    allowed = [row for row in asked if row.tied_up is not None]
     if not allowed:
         return "No account of these may hold it"
-    (least, who), (most, _) = min(allowed), max(allowed)
-    refusing = len(asked) - len(allowed)
-    ends = f"; {refusing} refuse{'s' if refusing == 1 else ''} it" if refusing else ""
-    return f"Held back: from {whole_dollars(least)} ({who}) to {whole_dollars(most)}{ends}"
+    open_ = [(float(row.tied_up or 0), row.account.name) for row in allowed if not row.barred]
+    if not open_:
+        return "No account of these may hold it with this capital"
+    (least, who), (most, _) = min(open_), max(open_)
+    ends = "".join(
+        f"; {count} {verb}{'s' if count == 1 else ''} {what}"
+        for count, verb, what in (
+            (len(allowed) - len(open_), "need", "more capital"),
+            (len(asked) - len(allowed), "refuse", "it"),
+        )
+        if count
+    )
+    span = f"{whole_dollars(least)} ({who})"
+    if least < most:
+        span = f"from {span} to {whole_dollars(most)}"
+    return f"Held back: {span}{ends}"
 
 
 def _asked_told(row: Asked) -> str:

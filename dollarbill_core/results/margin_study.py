@@ -1,13 +1,13 @@
 """What a structure ties up in each kind of account, and where prices and vols end in a call."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from dollarbill_core.market.view import View
 from dollarbill_core.results.outlook import Outlook
 from dollarbill_core.rules.accounts import ACCOUNTS, Account, Method
-from dollarbill_core.rules.margin import NotAllowed, Requirement, requirement
+from dollarbill_core.rules.margin import NotAllowed, Requirement, free_funds, requirement
 from dollarbill_core.rules.portfolio_margin import ineligible_because
 from dollarbill_core.rules.stress import (
     Matrix,
@@ -24,8 +24,8 @@ class Asked:
     """What one kind of account asks for a book: dollars, or why it may not be held there.
 
     ``tied_up`` is what the book takes from the cash, its own credit included in the cash; None
-    where it is ``refused``. ``barred`` is why such a capital may not have this account, ""
-    where it may.
+    where it is ``refused``. ``barred`` is why such a capital may not open it there, "" where it
+    may.
     """
 
     account: Account
@@ -49,7 +49,10 @@ class Asked:
 def asked_by(
     book: Book, view: View, capital: Decimal, accounts: Iterable[Account] = ACCOUNTS.values()
 ) -> tuple[Asked, ...]:
-    """What each kind of account asks for one book, in the order given."""
+    """What each kind of account asks for one book, in the order given.
+
+    ``book`` holds a structure and its credit; ``capital`` dollars lie beside it.
+    """
     return tuple(_asked(book, view, capital, account) for account in accounts)
 
 
@@ -58,10 +61,18 @@ def _asked(book: Book, view: View, capital: Decimal, account: Account) -> Asked:
         required = requirement(book, view, account)
     except NotAllowed as why:
         return Asked(account, None, str(why))
-    if account.method is not Method.PORTFOLIO:
-        return Asked(account, required)
-    barred = "; ".join(ineligible_because(capital, account, approved_for_uncovered=True))
-    return Asked(account, required, barred=barred)
+    free = capital + free_funds(book, view, required)
+    return Asked(account, required, barred="; ".join(_bars(account, capital, free)))
+
+
+def _bars(account: Account, capital: Decimal, free: Decimal) -> Iterator[str]:
+    """Why such a capital may not open it here, a phrase each."""
+    if account.method is Method.PORTFOLIO:
+        yield from ineligible_because(capital, account, approved_for_uncovered=True)
+    elif capital < account.minimum_equity:
+        yield f"{account.titled} gives credit from {account.minimum_equity:,.2f} on"
+    if free < 0:
+        yield f"{-free:,.2f} more is asked than there is"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -92,5 +103,8 @@ def margin_study(
     book = replace(promised.book, cash=promised.book.cash + capital)
     ready = stress(book, view, account)
     return MarginStudy(
-        capital, asked_by(book, view, capital), stress_matrix(ready), shock_outcomes(ready)
+        capital,
+        asked_by(promised.book, view, capital),
+        stress_matrix(ready),
+        shock_outcomes(ready),
     )
