@@ -132,7 +132,9 @@ def test_provenance_says_backtest_and_by_which_strategy(result):
     assert result.provenance.stage is Stage.BACKTEST
     assert result.provenance.strategy_hash == STRATEGY.hash
     assert result.provenance.data_hash == CHAINS.provenance.data_hash
-    assert result.provenance.assumptions[-1].startswith("Cash in the account earns nothing")
+    rules, cash = result.provenance.assumptions[-2:]
+    assert rules == "Margin rules: Reg T margin; fees: Interactive Brokers, tiered."
+    assert cash.startswith("Cash in the account earns nothing")
 
 
 def test_a_missing_quote_is_marked_at_the_worse_and_never_traded():

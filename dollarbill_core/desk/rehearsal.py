@@ -84,7 +84,7 @@ def rehearse(
         chains.provenance,
         stage=Stage.REHEARSED,
         strategy_hash=strategy.hash,
-        assumptions=(*chains.provenance.assumptions, CASH_SENTENCE),
+        assumptions=(*chains.provenance.assumptions, *house.assumptions, CASH_SENTENCE),
     )
     desk = Desk(strategy, broker, ledger, house, source, breaker or Breaker(), patience=())
     _demand_same_prices(chains, ledger)

@@ -129,6 +129,7 @@ def doubts_told(result: Result) -> str:
             f"{len(result.refused)}, margin calls {result.margin_calls}",
             f"marks without a quote {result.modelled_marks}, closes at which an exit waited "
             f"{result.blind_closes}",
+            str(result.estimated_fees),
             "net if what is open were closed across the widest spread seen "
             f"{result.pessimistic_profit:,.2f}",
         ]

@@ -238,7 +238,7 @@ class _Run:
             source,
             stage=Stage.BACKTEST,
             strategy_hash=self.strategy.hash,
-            assumptions=(*source.assumptions, *self.house.fills.assumptions, CASH_SENTENCE),
+            assumptions=(*source.assumptions, *self.house.assumptions, CASH_SENTENCE),
         )
         return Result(
             self.capital,

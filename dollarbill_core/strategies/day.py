@@ -34,6 +34,12 @@ class House:
     fills: FillModel
     exercise: ExercisePolicy = CERTAIN
 
+    @property
+    def assumptions(self) -> tuple[str, ...]:
+        """What results rest on besides prices, a sentence each."""
+        rules = f"Margin rules: {self.account.name}; fees: {self.costs.name}."
+        return (rules, *self.fills.assumptions)
+
 
 def house_from(parameters: Mapping[str, Any]) -> House:
     """The house of a notebook's ``account``, ``margin_use``, ``fill_fraction``, as it has them.
