@@ -370,6 +370,22 @@ def test_an_underlying_without_a_chain_today_stands_at_its_last_close(known_days
     assert seen.mark(replace(put("230"), root="GAP")) == 30 - place
 
 
+@pytest.mark.parametrize(
+    ("split", "spot"),
+    [
+        pytest.param(ShareSplit(DAY, 7), D(200 + PLACE - 1) / 7, id="this morning"),
+        pytest.param(ShareSplit(DAY, 1, 10), D(200 + PLACE - 1) * 10, id="reverse"),
+        pytest.param(ShareSplit(DAYS[PLACE - 1], 7), 200 + PLACE - 1, id="in that close"),
+        pytest.param(ShareSplit(DAYS[PLACE + 1], 7), 200 + PLACE - 1, id="to come"),
+    ],
+)
+def test_a_last_close_of_before_a_split_stands_at_its_part(split, spot):
+    known = with_gap(DAYS[:PLACE] + DAYS[PLACE + 1 :])
+    seen = replace(known, splits={"GAP": (split,)}).view(DAY)
+
+    assert seen.spot("GAP") == pytest.approx(D(spot), abs=D("0.00005"))
+
+
 def test_the_spot_of_a_chain_without_rows_is_todays():
     whole = with_gap(DAYS[:PLACE])
     none = chain(symbol="GAP").where(np.array([], int))

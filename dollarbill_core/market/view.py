@@ -1,5 +1,6 @@
 """What may be known at one instant: quotes, marks, history, rates, dividends; nothing later."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -39,11 +40,17 @@ class History:
         close = float(self.closes[place])
         return close if close > 0 else None
 
-    @property
-    def last_close(self) -> float | None:
-        """Dollars per share at the latest close that is known; None where there is none."""
-        known = self.closes[self.closes > 0]
-        return float(known[-1]) if len(known) else None
+    def last_close(self, splits: tuple[ShareSplit, ...], today: date) -> float | None:
+        """Dollars of one of today's shares at the latest close known; None where none is.
+
+        ``splits`` since that close have changed what a share is.
+        """
+        known = np.flatnonzero(self.closes > 0)
+        if not len(known):
+            return None
+        day, close = self.days[known[-1]].item(), float(self.closes[known[-1]])
+        since = (split for split in splits if day < split.ex_date <= today)
+        return close * math.prod(split.old / split.new for split in since)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -224,7 +231,11 @@ class Chains:
         if not chains:
             raise NoQuote(f"no chain of {', '.join(self.days)} on {day}")
         history = {s: _history_until(each, day) for s, each in self.days.items()}
-        closes = {s: chains[s].spot if s in chains else history[s].last_close for s in history}
+        splits = _announced(self.splits, day)
+        closes = {
+            s: chains[s].spot if s in chains else known.last_close(splits.get(s, ()), day)
+            for s, known in history.items()
+        }
         spots = {s: dollars_per_share(c) for s, c in closes.items() if c is not None}
         return View(
             now=close_instant(day),
@@ -235,7 +246,7 @@ class Chains:
             dividends=_announced(self.dividends, day),
             dividend_yields={s: self.days[s].yield_on(day) for s in spots},
             last_quotes=last_quotes or {},
-            splits=_announced(self.splits, day),
+            splits=splits,
             prints={each: price for each, price in self.prints.items() if each[1] <= day},
         )
 
