@@ -95,13 +95,13 @@ ROWS = {
         order(what=(Leg(PUT, -1), Leg(CALL, -1))),
         2,
         1,
-        "the trade would hold 2 contracts, the limit is 1",
+        "the trade's contracts would be 2, the limit is 1",
     ),
     Gate.CONTRACTS_PER_UNDERLYING: (
         order(-2),
         2,
         1,
-        "XYZ would have 2 contracts, the limit is 1",
+        "contracts on XYZ would be 2, the limit is 1",
     ),
     Gate.MARGIN_USE: (
         order(),
@@ -291,7 +291,27 @@ def test_what_the_account_may_not_hold_is_refused_by_name():
 def test_an_order_without_a_mark_is_refused_and_says_what_is_missing():
     option = Option.from_occ("ABC261218P00095000")
 
-    assert why(RICH, order(what=option)) == "no price of ABC on 2026-11-02"
+    line = "ABC 2026-12-18 95 PUT has no mark: no price of ABC on 2026-11-02"
+    assert why(RICH, order(what=option)) == line
+
+
+def test_an_order_that_would_turn_its_trade_round_is_refused_in_one_line():
+    book = traded([(MORNING, "t", PUT, -1)])
+
+    assert why(book, order(2)) == (
+        "a fill closes a trade, it does not turn it round: +2 XYZ 2026-12-18 95 PUT in trade t"
+    )
+
+
+def test_a_gate_without_a_figure_says_why():
+    shares = order(1, SHARES)
+    limits = Limits(expiry_margin=D("0.1"))
+    cash = gates(order(), RICH, VIEW, CASH, OPEN, Breaker())
+
+    assert said(Gate.EXPIRY_MARGIN, shares, limits=limits).why == "nothing of the order expires"
+    assert next(x for x in cash if x.gate is Gate.EQUITY).why == (
+        "a cash account asks for no minimum"
+    )
 
 
 def test_a_limited_greek_that_cannot_be_found_refuses():
@@ -430,7 +450,7 @@ def test_working_orders_that_close_are_not_counted_on():
     one = Limits(margin_use=None, contracts_per_underlying=1)
 
     assert why(book, order(trade="b"), one, working=(closing,)) == (
-        "XYZ would have 2 contracts, the limit is 1"
+        "contracts on XYZ would be 2, the limit is 1"
     )
 
 
@@ -439,7 +459,12 @@ def test_working_orders_that_close_are_not_counted_on():
     [
         (LATER, order(), {"trade_loss": D("0.4")}, "loss would be $9,400.00 at 0"),
         (LATER, order(), {"day_loss": D("0.4")}, "this day's trades could lose $9,400.00"),
-        (PUT, order(-2, trade="b"), {"contracts_per_underlying": 1}, "XYZ would have 2"),
+        (
+            PUT,
+            order(-2, trade="b"),
+            {"contracts_per_underlying": 1},
+            "contracts on XYZ would be 2",
+        ),
     ],
 )
 def test_a_working_order_that_would_take_risk_away_is_not_relied_on(hedge, want, limit, line):

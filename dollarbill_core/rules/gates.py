@@ -54,8 +54,8 @@ class Gate(StrEnum):
 
 _SENTENCES = {
     Gate.OPEN_TRADES: "open trades would be {0:,}, the limit is {1:,}",
-    Gate.CONTRACTS_PER_TRADE: "the trade would hold {0:,} contracts, the limit is {1:,}",
-    Gate.CONTRACTS_PER_UNDERLYING: "{2} would have {0:,} contracts, the limit is {1:,}",
+    Gate.CONTRACTS_PER_TRADE: "the trade's contracts would be {0:,}, the limit is {1:,}",
+    Gate.CONTRACTS_PER_UNDERLYING: "contracts on {2} would be {0:,}, the limit is {1:,}",
     Gate.EQUITY: "the account is worth {0:,.2f}, it gives credit from {1:,.2f} on",
     Gate.ACCOUNT: "the account {2} carry it: {0:,.2f} would be tied up, NAV {1:,.2f}",
     Gate.MARGIN_USE: "it would tie up {0:,.2f}, the limit is {1:,.2f}",
@@ -231,6 +231,9 @@ def _trade_in(book: Book, trade_id: str, view: View) -> Trade:
 def _equity(asked: Asked, _: Amount) -> Verdict:
     """Below the account's minimum only what a cash account could hold as well is opened."""
     least = asked.account.minimum_equity
+    if not least:
+        told = f"{asked.account.titled} asks for no minimum"
+        return Verdict(Gate.EQUITY, passed=True, about=told)
     if asked.nav >= least:
         return Verdict(Gate.EQUITY, True, asked.nav, least)
     paid = all(_is_paid_in_full(book, asked.view) for book in asked.after)
@@ -320,8 +323,11 @@ def _expiry_margin(asked: Asked, limit: Amount) -> Verdict:
     def expiry(instrument: Instrument) -> date | None:
         return instrument.expiry if isinstance(instrument, Option) else None
 
-    touched = {expiry(leg.instrument) for leg in asked.order.legs}
-    return _concentration(Gate.EXPIRY_MARGIN, asked, limit, expiry, touched - {None})
+    touched = {expiry(leg.instrument) for leg in asked.order.legs} - {None}
+    if not touched:
+        told = "nothing of the order expires"
+        return Verdict(Gate.EXPIRY_MARGIN, passed=True, about=told)
+    return _concentration(Gate.EXPIRY_MARGIN, asked, limit, expiry, touched)
 
 
 def _concentration(
@@ -334,7 +340,7 @@ def _concentration(
     """The most that one of those which the order touches ties up."""
     shares = [margin_by(required, key) for required in asked.required]
     found = [(each.get(name, ZERO), str(name)) for each in shares for name in touched if name]
-    dollars, about = max(found, default=(ZERO, "none"))
+    dollars, about = max(found)
     return _most(gate, dollars, limit, about)
 
 

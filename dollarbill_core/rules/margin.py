@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
+from dollarbill_core.market.chains import NoQuote
 from dollarbill_core.market.view import View
 from dollarbill_core.rules import portfolio_margin
 from dollarbill_core.rules.accounts import Account, Method
@@ -173,6 +174,13 @@ def as_if_filled(order: Order, book: Book, view: View) -> Book:
     """The book with an order filled at today's marks."""
     at = view.now if book.as_of is None else max(view.now, book.as_of)
     return book.after_all(
-        Fill(at, order.trade, leg.instrument, leg.quantity, view.mark(leg.instrument))
+        Fill(at, order.trade, leg.instrument, leg.quantity, _mark(leg, view))
         for leg in order.legs
     )
+
+
+def _mark(leg: Leg, view: View) -> Decimal:
+    try:
+        return view.mark(leg.instrument)
+    except NoQuote as error:
+        raise NoQuote(f"{leg.instrument} has no mark: {error}") from error

@@ -279,7 +279,8 @@ class Book:
             raise WrongEvent(f"a fill needs a quantity and a price of 0 or more: {fill}")
         held = self._held_by(fill.trade, fill.instrument)
         if fill.trade and held * fill.quantity < 0 and abs(fill.quantity) > abs(held):
-            raise WrongEvent(f"a fill closes a trade, it does not turn it round: {fill}")
+            told = f"{Leg(fill.instrument, fill.quantity)} in trade {fill.trade}"
+            raise WrongEvent(f"a fill closes a trade, it does not turn it round: {told}")
         moved = self._moved(fill.instrument, fill.quantity, -fill.cash)
         leg = Leg(fill.instrument, fill.quantity)
         return moved._in_trade(fill.at, fill.trade, (leg,), fill.cash)
