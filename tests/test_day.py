@@ -299,6 +299,41 @@ def test_an_order_from_before_a_split_lapses_for_it_names_what_is_no_more():
     assert any(isinstance(event, Fill) for event in later.events)
 
 
+def test_a_split_that_is_to_come_stops_no_order():
+    chains = halved_on(CHAINS.sessions[11])
+    eve, view = chains.view(CHAINS.sessions[9]), chains.view(CHAINS.sessions[10])
+    put = Option("AAA", view.chain("AAA").expiries[1], D(96), Right.PUT)
+    order = Order("1", "N", (Leg(put, -1),), Intent.OPEN, Reason.ENTRY, eve.now)
+
+    met = market_events((order,), CASH, view, HOUSE)
+
+    assert view.splits["AAA"]
+    assert met.unfilled == ()
+
+
+def test_an_option_is_bought_back_at_the_quotes_of_its_own_last_close():
+    day = next_session(FIRST_DAY)
+    eve, view = CHAINS.view(FIRST_DAY), CHAINS.view(day)
+    chain = view.chain("AAA")
+    near = chain.where(np.arange(len(chain)) < 1)
+    spot = D(round(chain.spot) + 5)
+    columns = {
+        "expiry": np.array([day], "datetime64[D]"),
+        "right": np.array([-1], np.int8),
+        "strike": np.array([float(spot)]),
+        "bid": np.array([4.0]),
+        "ask": np.array([5.0]),
+    }
+    put = Option("AAA", day, spot, Right.PUT)
+    last = replace(view, chains={"AAA": replace(near, **columns)})
+    order = Order("1", "T", (Leg(put, 1),), Intent.CLOSE, Reason.STOP, eve.now)
+    book = CASH.after(Fill(eve.now, "T", put, -1, D(6)))
+
+    met = market_events((order,), book, last, HOUSE)
+
+    assert next(e.price for e in met.events if isinstance(e, Fill)) == 5
+
+
 def test_an_option_whose_print_was_struck_in_the_morning_is_not_bought_back_after_it():
     """SPX options stop trading the evening before; a quote on the day itself is a remnant."""
     eve, day = CHAINS.sessions[13], CHAINS.sessions[14]
@@ -345,3 +380,6 @@ def test_shares_are_borrowed_through_a_day_that_nobody_recorded():
     assert owed(gap) == [(monday, whole_cents(3 * late))]
     assert owed(no_gap) == []
     assert market_events((), short.after_all(gap), CHAINS.view(monday), house).events == ()
+    halved = replace(CHAINS.view(monday), splits={"AAA": (ShareSplit(monday, 2),)})
+    twice = market_events((), short, halved, house).events
+    assert owed(twice) == [(monday, whole_cents(2 * 3 * late))]

@@ -1,5 +1,6 @@
 """Who exercises and when: thresholds by date, pins, early exercise against plain oracles."""
 
+from dataclasses import replace
 from datetime import date, timedelta
 from decimal import Decimal as D
 
@@ -421,3 +422,29 @@ def test_a_gain_below_rounding_is_none():
     assert not EarlyExercise(call, 5.0, 5.0 - 50 * LEAST_GAIN).is_due
     assert EarlyExercise(call, 5.0, 5.0 - 200 * LEAST_GAIN).is_due
     assert next_session(EVE) == EX_DATE
+
+
+def test_a_dividend_after_the_last_day_changes_nothing():
+    call = option(Right.CALL, 100, 9)
+    known = {"vol": 0.2, "rate": 0.04, "dividend_yield": 0.03}
+    later = seen(120, dividends=[(EVE + timedelta(12), 5)], **known)
+
+    assert early_exercise(call, later) == early_exercise(call, seen(120, **known))
+
+
+def test_a_price_that_nobody_bids_and_a_vol_in_the_money_say_nothing():
+    """The put of 100 is offered at 3 and bid by nobody; the deep put's vol is of its spread."""
+    columns = {
+        "root": np.zeros(3, np.int8),
+        "expiry": np.full(3, np.datetime64(EVE + timedelta(30))),
+        "right": np.array([-1, -1, -1], np.int8),
+        "strike": np.array([100.0, 140.0, 70.0]),
+        "bid": np.array([0.0, 19.0, 0.01]),
+        "ask": np.array([3.0, 23.0, 0.03]),
+        "vol": np.array([np.nan, 0.9, 0.1]),
+        "delta": np.full(3, np.nan),
+    }
+    call, plain = option(Right.CALL, 100, 30), seen(120, 0.1, rate=0.04)
+    wide = replace(plain, chains={"XYZ": replace(flat_chain(120.0, 0.1), **columns)})
+
+    assert early_exercise(call, wide).held == early_exercise(call, plain).held
