@@ -168,22 +168,19 @@ def test_accounts_stand_side_by_side_and_say_refused():
     (bars,) = picture.traces
 
     assert bars["x"] == [float(asked[0].tied_up), float(asked[1].tied_up), 0.0]
-    assert (
-        bars["text"][1].endswith("(not open to this capital)") and bars["text"][2] == " refused"
-    )
-    held = f"${bars['x'][0]:,.0f} (Reg T margin)"
-    assert picture.title == f"Held back: {held}; 1 needs more capital; 1 refuses it"
+    assert bars["text"][1].endswith(" (needs more)")
+    assert (bars["text"][2], bars["textposition"][2]) == (" refused", "outside")
+    assert picture.title == f"Held back: ${bars['x'][0]:,.0f}"
     rich = asked_by(READY.book, VIEW, Decimal(100_000), (REG_T, PORTFOLIO))
     least, most = (f"${dollars:,.0f}" for dollars in sorted(bars["x"])[1:])
-    title = f"Held back: from {least} (portfolio margin) to {most}"
-    assert accounts_picture(rich).title == title
+    assert accounts_picture(rich).title == f"Held back: {least} to {most}"
     assert str(asked[2]) in picture.alt
 
 
 def test_capital_that_no_account_takes_is_told():
     asked = asked_by(replace(READY.book, cash=Decimal(0)), VIEW, Decimal(1_000), (REG_T,))
 
-    assert accounts_picture(asked).title == "No account of these may hold it with this capital"
+    assert accounts_picture(asked).title == "Each of these accounts needs more capital"
 
 
 def test_accounts_that_all_refuse_say_so():

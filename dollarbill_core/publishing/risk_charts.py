@@ -235,7 +235,8 @@ def accounts_picture(asked: Sequence[Asked], *, label: str = "") -> Picture:
     bars: Trace = {
         "type": "bar", "orientation": "h", "name": "asked",
         "x": dollars, "y": [row.account.name for row in asked],
-        "text": [_asked_told(row) for row in asked], "textposition": "outside",
+        "text": [_asked_told(row) for row in asked],
+        "textposition": ["inside" if x > max(dollars) / 2 else "outside" for x in dollars],
         "cliponaxis": False, "hovertext": [str(row) for row in asked], "hoverinfo": "text",
         "marker": {"color": [SKY if row.barred else BLUE for row in asked]},
     }  # fmt: skip
@@ -253,31 +254,18 @@ def accounts_picture(asked: Sequence[Asked], *, label: str = "") -> Picture:
 
 
 def _asked_title(asked: Sequence[Asked]) -> str:
-    """The span over accounts that may hold it with this capital, and how many may not."""
+    """The span over accounts that may hold it with this capital; short enough for a phone."""
     allowed = [row for row in asked if row.tied_up is not None]
     if not allowed:
         return "No account of these may hold it"
-    open_ = [(float(row.tied_up or 0), row.account.name) for row in allowed if not row.barred]
-    if not open_:
-        return "No account of these may hold it with this capital"
-    (least, who), (most, _) = min(open_), max(open_)
-    ends = "".join(
-        f"; {count} {verb}{'s' if count == 1 else ''} {what}"
-        for count, verb, what in (
-            (len(allowed) - len(open_), "need", "more capital"),
-            (len(asked) - len(allowed), "refuse", "it"),
-        )
-        if count
-    )
-    span = f"{whole_dollars(least)} ({who})"
-    if least < most:
-        span = f"from {span} to {whole_dollars(most)}"
-    return f"Held back: {span}{ends}"
+    asks = [float(row.tied_up or 0) for row in allowed if not row.barred]
+    if not asks:
+        return "Each of these accounts needs more capital"
+    least, most = whole_dollars(min(asks)), whole_dollars(max(asks))
+    return f"Held back: {least}" + (f" to {most}" if least != most else "")
 
 
 def _asked_told(row: Asked) -> str:
     if row.tied_up is None:
         return " refused"
-    return whole_dollars(float(row.tied_up)) + (
-        " (not open to this capital)" * bool(row.barred)
-    )
+    return whole_dollars(float(row.tied_up)) + " (needs more)" * bool(row.barred)
