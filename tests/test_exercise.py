@@ -438,9 +438,9 @@ def test_a_price_that_nobody_bids_and_a_vol_in_the_money_say_nothing():
         "root": np.zeros(3, np.int8),
         "expiry": np.full(3, np.datetime64(EVE + timedelta(30))),
         "right": np.array([-1, -1, -1], np.int8),
-        "strike": np.array([100.0, 140.0, 70.0]),
-        "bid": np.array([0.0, 19.0, 0.01]),
-        "ask": np.array([3.0, 23.0, 0.03]),
+        "strike": np.array([100.0, 125.0, 70.0]),
+        "bid": np.array([0.0, 4.0, 0.01]),
+        "ask": np.array([3.0, 8.0, 0.03]),
         "vol": np.array([np.nan, 0.9, 0.1]),
         "delta": np.full(3, np.nan),
     }
