@@ -17,6 +17,7 @@ from dollarbill_core.publishing.cards import (
 )
 from dollarbill_core.results.backtest import BreakEven, backtest
 from dollarbill_core.results.performance import monthly_returns
+from dollarbill_core.rules.accounts import CASH
 from dollarbill_core.rules.breaker import BreakerState
 from dollarbill_core.values.provenance import Quotes
 from tests.market_builder import three_symbols, weekly_strangles
@@ -51,6 +52,17 @@ def test_quoted_chains_need_none():
 
     assert card.figures[0].key == "net-profit"
     assert card.label == "BACKTEST · QUOTED"
+
+
+def test_a_backtest_whose_every_entry_was_refused_says_so_and_why():
+    nothing = backtest(three_symbols(), weekly_strangles(), D(200_000), account=CASH)
+
+    first = headline(nothing, FOUND).figures[0]
+
+    assert (first.key, first.name) == ("refused", "Nothing was traded")
+    assert first.value == f"{len(nothing.refused)} entries refused"
+    assert first.note.startswith("first: a cash account may not be short a call without")
+    assert "refused" not in KEYS
 
 
 def test_the_figures_are_the_results():

@@ -13,6 +13,7 @@ from dollarbill_core.results.backtest import BreakEven
 from dollarbill_core.results.monthly import monthly_statement
 from dollarbill_core.results.outlook import outlook
 from dollarbill_core.rules.breaker import Breaker
+from dollarbill_core.rules.limits import Refusal
 from dollarbill_core.strategies.short_premium import ShortPremium
 from dollarbill_core.values.book import Fee, Fill
 from dollarbill_core.values.calendars import close_instant
@@ -74,6 +75,16 @@ def test_doubts_and_endings(rehearsal):
     assert str(result.reconciliation()) in transcripts.doubts_told(result)
     assert f"margin calls {result.margin_calls}" in transcripts.doubts_told(result)
     assert f"assignments {len(result.assignments)}," in transcripts.endings_told(result)
+
+
+def test_the_first_refusal_is_told_with_its_reason(rehearsal):
+    order = next(report.sent[0] for report in rehearsal.reports if report.sent)
+    refused = replace(rehearsal.result, refused=(Refusal(order, "too much of it"),) * 2)
+    none = replace(rehearsal.result, refused=())
+
+    line = f"\nfirst refused: {order.trade} | too much of it\n"
+    assert line in transcripts.doubts_told(refused)
+    assert "first refused" not in transcripts.doubts_told(none)
 
 
 def test_a_session_in_words(rehearsal):

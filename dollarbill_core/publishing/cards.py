@@ -9,6 +9,7 @@ from dollarbill_core.results.backtest import BreakEven, Result
 from dollarbill_core.results.monthly import SINCE_INCEPTION, Statement
 from dollarbill_core.results.outlook import Outlook
 from dollarbill_core.results.performance import monthly_returns
+from dollarbill_core.values.book import Fill
 from dollarbill_core.values.contracts import cents
 from dollarbill_core.values.provenance import Quotes
 
@@ -109,8 +110,16 @@ def headline(
         raise ValueError("a result on modelled chains leads with its break-even premium")
     leading = _premium_figures(break_even) if break_even else ()
     profits = (*leading[:1], _profit(result, assumed), *leading[1:])
-    figures = (*profits, *_risk_figures(result), _period(result))
+    figures = (*_nothing_traded(result), *profits, *_risk_figures(result), _period(result))
     return Card(figures, result.provenance.label, _status(result))
+
+
+def _nothing_traded(result: Result) -> tuple[Figure, ...]:
+    """That every entry was refused, and why the first was; nothing if anything was traded."""
+    if not result.refused or any(isinstance(event, Fill) for event in result.events):
+        return ()
+    count, why = f"{len(result.refused):,} entries refused", f"first: {result.refused[0].why}"
+    return (Figure("refused", "Nothing was traded", count, why),)
 
 
 def _premium_figures(found: BreakEven) -> tuple[Figure, ...]:

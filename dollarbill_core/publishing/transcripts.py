@@ -127,6 +127,7 @@ def doubts_told(result: Result) -> str:
             str(result.reconciliation()),
             f"orders without a quote {len(result.unfilled)}, entries refused by a gate "
             f"{len(result.refused)}, margin calls {result.margin_calls}",
+            *(f"first refused: {each.order.trade} | {each.why}" for each in result.refused[:1]),
             f"marks without a quote {result.modelled_marks}, closes at which an exit waited "
             f"{result.blind_closes}",
             str(result.estimated_fees),
