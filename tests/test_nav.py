@@ -8,13 +8,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dollarbill_core.market.view import View
 from dollarbill_core.results.nav import (
     Mark,
     closed_trades,
+    nav_line,
     plain_effect,
     reconciliation,
     renamed,
 )
+from dollarbill_core.rules.accounts import ALPACA, CASH
 from dollarbill_core.values.book import (
     Assignment,
     Book,
@@ -25,6 +28,7 @@ from dollarbill_core.values.book import (
     Fill,
     Flow,
     Interest,
+    Position,
     Split,
 )
 from dollarbill_core.values.contracts import Leg, Option, Stock
@@ -287,3 +291,15 @@ def test_a_trade_bears_the_dividends_of_its_own_shares():
 
     assert (first.profit, second.profit) == (D(200) - 150, D(400) + 300)
     assert first.profit + second.profit == Book().after_all(events).cash
+
+
+@pytest.mark.parametrize("account", [ALPACA, CASH], ids=lambda each: each.name)
+def test_what_an_account_was_assigned_into_is_marked_though_it_could_not_be_opened(account):
+    """A call spread whose short was assigned: short shares, which Reg T asks 130 % for."""
+    view = View(NOW, {"XYZ": D(94)})
+    shares = Position(SHARES, -100)
+
+    line = nav_line(Book(D(20_000), (shares,)), view, account, 0)
+
+    assert (line.nav, line.maintenance) == (20_000 - 9_400, D("1.3") * 9_400)
+    assert line.free == 20_000 - line.maintenance

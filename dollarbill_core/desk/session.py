@@ -33,8 +33,7 @@ from dollarbill_core.desk.tables import (
 )
 from dollarbill_core.market.chains import Quote
 from dollarbill_core.market.view import View
-from dollarbill_core.results.backtest import nav_line
-from dollarbill_core.results.nav import NavLine, reconciliation
+from dollarbill_core.results.nav import NavLine, nav_line, reconciliation
 from dollarbill_core.rules.assignment import expired
 from dollarbill_core.rules.breaker import Breaker, Reset
 from dollarbill_core.rules.limits import Refusal

@@ -15,6 +15,7 @@ from dollarbill_core.results.nav import (
     NavLine,
     Reconciliation,
     closed_trades,
+    nav_line,
     reconciliation,
 )
 from dollarbill_core.rules.accounts import REG_T, Account
@@ -23,7 +24,6 @@ from dollarbill_core.rules.costs import INTERACTIVE_BROKERS, Costs, EstimatedFee
 from dollarbill_core.rules.exercise import CERTAIN, ExercisePolicy
 from dollarbill_core.rules.fills import FillModel
 from dollarbill_core.rules.limits import Limits, Refusal
-from dollarbill_core.rules.margin import excess, requirement
 from dollarbill_core.strategies.day import (
     House,
     Unfilled,
@@ -251,17 +251,6 @@ class _Run:
             self.widest_spread,
             self.book,
         )
-
-
-def nav_line(book: Book, view: View, account: Account, events: int) -> NavLine:
-    """A close: each holding marked, the requirement, and how many events stand behind it."""
-    marks = tuple(
-        Mark(p.instrument, p.quantity, view.mark(p.instrument), view.is_modelled(p.instrument))
-        for p in book.positions
-    )
-    required = requirement(book, view, account)
-    free = excess(book, view, required)
-    return NavLine(view.today, book.cash, marks, required.maintenance, free, events)
 
 
 @dataclass(frozen=True, slots=True)

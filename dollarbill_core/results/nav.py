@@ -6,6 +6,9 @@ from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
 
+from dollarbill_core.market.view import View
+from dollarbill_core.rules.accounts import REG_T, Account
+from dollarbill_core.rules.margin import NotAllowed, excess, requirement
 from dollarbill_core.values.book import (
     Assignment,
     Book,
@@ -61,6 +64,24 @@ class NavLine:
     @property
     def nav(self) -> Decimal:
         return self.cash + self.market_value
+
+
+def nav_line(book: Book, view: View, account: Account, events: int) -> NavLine:
+    """A close: each holding marked, the requirement, and how many events stand behind it.
+
+    An assignment may leave what the account forbids, such as short shares in a cash account;
+    until they are closed they are marked as well, and ask what Reg T asks.
+    """
+    marks = tuple(
+        Mark(p.instrument, p.quantity, view.mark(p.instrument), view.is_modelled(p.instrument))
+        for p in book.positions
+    )
+    try:
+        required = requirement(book, view, account)
+    except NotAllowed:
+        required = requirement(book, view, REG_T)
+    free = excess(book, view, required)
+    return NavLine(view.today, book.cash, marks, required.maintenance, free, events)
 
 
 @dataclass(frozen=True, slots=True)
