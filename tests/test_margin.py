@@ -30,6 +30,7 @@ from dollarbill_core.rules.margin import (
 )
 from dollarbill_core.rules.portfolio_margin import requirement_of
 from dollarbill_core.rules.requirements import Rule
+from dollarbill_core.rules.strategy_margin import spread_requirement
 from dollarbill_core.values.book import Book, Position
 from dollarbill_core.values.contracts import Leg, Option, Right, Stock
 from dollarbill_core.values.orders import Intent, Order, Reason
@@ -393,10 +394,32 @@ def test_what_lends_counts_when_opening_and_in_the_excess():
 
     required, boxed = requirement(years, seen, REG_T), requirement(box, shown, REG_T)
 
-    assert (required.initial, required.maintenance, required.lent) == (900, 0, 300)
+    assert (required.initial, required.maintenance, required.tied_up) == (900, 0, -300)
     assert excess(years, seen, required) == 100_000 + 300
-    assert (boxed.initial, boxed.maintenance, boxed.lent) == (1950 + 4500 - 950, 0, 950)
+    assert (boxed.initial, boxed.maintenance, boxed.tied_up) == (1950 + 4500 - 950, 0, -950)
     assert boxed.groups[0].rule is Rule.LONG_BOX
+
+
+def test_a_long_that_may_cover_or_be_lent_on_leaves_the_better_of_the_two():
+    # covering: nothing asked, nothing lent; apart: 2,320 for the put, 3,000 lent on the call
+    legs = [(1, "P", 120, 120, "2027-12-17"), (-1, "P", 100, 3.2)]
+    held, seen = priced(100, legs)
+    required = requirement(held, seen, REG_T)
+
+    assert required.maintenance == 0
+    assert required.tied_up == 2320 - 3000
+    assert excess(held, seen, required) == free_funds(held, seen, required) == 100_000 + 680
+
+
+def test_a_condor_both_sides_of_which_can_lose_is_two_spreads():
+    # short put above short call, by more than the width: 6 + 6 wide, 7 lost between
+    condor = [(-1, "P", 48, 6), (1, "P", 42, 2), (-1, "C", 41, 4), (1, "C", 47, 1)]
+    held, seen = priced("42.5", condor)
+    legs = [Leg(p.instrument, p.quantity) for p in held.positions]
+
+    assert spread_requirement(legs) == requirement(held, seen, REG_T).maintenance == 700
+    assert spread_requirement(legs, INTERACTIVE_BROKERS_REG_T) == 1200
+    assert requirement(held, seen, INTERACTIVE_BROKERS_REG_T).maintenance == 1200
 
 
 def test_etf_shares_cover_index_calls():
@@ -454,6 +477,30 @@ def test_an_account_without_uncovered_options_names_the_one_it_refuses(leg):
 
 
 class TestAlpaca:
+    @pytest.mark.parametrize("lots", [[600], [10, 10, 10], [40, 40, 40, 40]], ids=str)
+    def test_puts_of_any_number_are_secured(self, lots):
+        legs = [(-n, "P", 90 - 5 * i, 1) for i, n in enumerate(lots)]
+
+        asked = asks(100, legs, ALPACA).maintenance
+
+        assert asked == sum(100 * n * (90 - 5 * i) for i, n in enumerate(lots))
+
+    def test_shares_cover_calls_of_any_number_and_longs_the_rest(self):
+        legs = [(-20, "C", 105, 1), (-20, "C", 110, 1), (-20, "C", 115, 1), (20, "C", 111, 1)]
+
+        # the longs cover the calls of 115 for nothing, the shares the others
+        assert asks(100, legs, ALPACA, shares=4000).maintenance == 4000 * 30
+        with pytest.raises(NotAllowed, match="CALL"):
+            asks(100, legs, ALPACA, shares=3900)
+
+    def test_longs_cover_what_they_save_most_on(self):
+        # 30 longs at 75: over the puts of 90, 85 and 80 in one spread
+        legs = [(-10, "P", 90, 1), (-10, "P", 85, 1), (-10, "P", 80, 1), (25, "P", 75, 1)]
+
+        # the longs on 25 of them; the five in cash are the cheapest strike's
+        expected = 5 * 8000 + 100 * (10 * 15 + 10 * 10 + 5 * 5)
+        assert asks(100, legs, ALPACA).maintenance == expected
+
     def test_a_put_without_a_long_is_secured_by_its_strike(self):
         assert asks(200, [(-2, "P", 190, 3)], ALPACA).maintenance == 2 * 19_000
 

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
-from itertools import islice, product
+from itertools import permutations, product
+from math import prod
 
 from dollarbill_core.market.view import View
 from dollarbill_core.rules import stock_margin
@@ -14,10 +15,18 @@ from dollarbill_core.rules.strategy_margin import (
     universal_spread_requirement,
 )
 from dollarbill_core.values.book import Position
-from dollarbill_core.values.contracts import Leg, Option, Right, Settlement, Stock
+from dollarbill_core.values.contracts import (
+    STANDARD_MULTIPLIER,
+    Instrument,
+    Leg,
+    Option,
+    Right,
+    Settlement,
+    Stock,
+)
 
 ZERO = Decimal(0)
-_WAYS = 500  # of securing shorts that are compared; beyond them the first that serves is taken
+_WAYS = 500  # of securing shorts that are all compared; where there are more, by exchange
 
 
 def secured_groups(
@@ -64,28 +73,83 @@ def _least(positions: Sequence[Position], view: View, account: Account) -> list[
     """One underlying's groups, the way of securing that asks least."""
     shorts = [p for p in positions if isinstance(p.instrument, Option) and p.quantity < 0]
     if account.method is Method.CASH:
-        ways: Iterator[tuple[int, ...]] = iter([tuple(-p.quantity for p in shorts)])
-    else:
-        ways = islice(_ways(shorts), _WAYS)
-    best: list[Group] | None = None
-    refused: NotAllowed | None = None
-    for way in ways:
-        try:
-            found = _groups(positions, shorts, way, view, account)
-        except NotAllowed as error:
-            refused = refused or error
+        return _groups(positions, shorts, [-p.quantity for p in shorts], view, account)
+    ranges = _ranges(positions, shorts)
+    # Whatever serves at all, this does: cash for all puts, shares for the calls that live
+    # longest. So a refusal of it is the book's.
+    way = _secured_first(positions, shorts, ranges)
+    best = _groups(positions, shorts, way, view, account)
+    ways = product(*ranges) if prod(map(len, ranges)) <= _WAYS else None
+    while True:
+        tried = best
+        for other in ways or _neighbours(way, ranges):
+            try:
+                found = _groups(positions, shorts, other, view, account)
+            except NotAllowed:
+                continue
+            if _asked(found) < _asked(best):
+                best, way = found, other
+        if ways or _asked(best) == _asked(tried):
+            return best
+
+
+def _ranges(positions: Sequence[Position], shorts: Sequence[Position]) -> list[range]:
+    """How many of each short cash or shares may secure, at least what no long can cover."""
+    lots, found = _lots(positions), []
+    for each in shorts:
+        short = each.instrument
+        assert isinstance(short, Option)
+        covering = sum(_covers(p, short) for p in positions)
+        most = -each.quantity if short.right is Right.PUT else min(-each.quantity, lots)
+        if short.settlement is Settlement.CASH:
+            most = 0
+        found.append(range(min(max(-each.quantity - covering, 0), most), most + 1))
+    return found
+
+
+def _lots(positions: Sequence[Position]) -> int:
+    """How many calls the shares are enough for."""
+    held = (p.quantity for p in positions if isinstance(p.instrument, Stock))
+    return max(sum(held), 0) // STANDARD_MULTIPLIER
+
+
+def _covers(position: Position, short: Option) -> int:
+    """How many contracts of a position could cover a short: of its right, living as long."""
+    long = position.instrument
+    if not isinstance(long, Option) or position.quantity < 0 or long.right is not short.right:
+        return 0
+    return position.quantity if facts(long).instant >= facts(short).instant else 0
+
+
+def _secured_first(
+    positions: Sequence[Position], shorts: Sequence[Position], ranges: Sequence[range]
+) -> tuple[int, ...]:
+    """All puts by cash, and by the shares as many calls as they can, the longest first."""
+    lots, way = _lots(positions), [each[-1] for each in ranges]
+    options = [short.instrument for short in shorts]
+    for i in sorted(range(len(way)), key=lambda i: -_instant(options[i])):
+        option = options[i]
+        if isinstance(option, Option) and option.right is Right.PUT:
             continue
-        if best is None or _asked(found) < _asked(best):
-            best = found
-    if best is None:
-        assert refused is not None
-        raise refused
-    return best
+        way[i] = min(way[i], lots)
+        lots -= way[i]
+    return tuple(way)
 
 
-def _ways(shorts: Sequence[Position]) -> Iterator[tuple[int, ...]]:
-    """How many of each short cash or shares secure, the rest being left to longs."""
-    return product(*(range(1 - p.quantity) for p in shorts))
+def _instant(instrument: Instrument) -> float:
+    return facts(instrument).instant if isinstance(instrument, Option) else 0.0
+
+
+def _neighbours(way: Sequence[int], ranges: Sequence[range]) -> Iterator[tuple[int, ...]]:
+    """The ways that differ in one short, or in two of which one gives to the other."""
+    size = max(map(len, ranges))
+    steps = [1 << k for k in range(size.bit_length())]
+    moves = [{i: d} for i in range(len(way)) for d in (1, -1)]
+    moves += [{i: 1, j: -1} for i, j in permutations(range(len(way)), 2)]
+    for step, move in product(steps, moves):
+        other = [count + step * move.get(i, 0) for i, count in enumerate(way)]
+        if all(count in each for count, each in zip(other, ranges, strict=True)):
+            yield tuple(other)
 
 
 def _asked(groups: Sequence[Group]) -> Decimal:
