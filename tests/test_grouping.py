@@ -1,10 +1,12 @@
 """The least total over all legal groupings, against every partition and against HiGHS."""
 
 import random
+from collections import Counter
 from datetime import UTC, date, datetime
 from decimal import Decimal as D
 
 import pytest
+from scipy.optimize import OptimizeResult
 
 from dollarbill_core.market.view import View
 from dollarbill_core.rules import grouping
@@ -172,3 +174,67 @@ def test_a_grouping_is_the_same_each_time():
     seen = View(NOW, {"XYZ": D("100.37")}, marks)
 
     assert len({requirement(held, seen, REG_T) for _ in range(5)}) == 1
+
+
+class TestASearchThatIsStopped:
+    """Nothing runs without bound: a legal grouping, and what it may ask beyond the least."""
+
+    @pytest.fixture
+    def books(self):
+        rng = random.Random(800)
+        return [larger(rng, 12, 40) for _ in range(12)]
+
+    @pytest.mark.parametrize("stop", ["NODES", "SECONDS"])
+    def test_it_tells_by_how_much_its_groups_may_miss_the_least(self, monkeypatch, books, stop):
+        least = [required_of(*each) for each in books]
+        monkeypatch.setattr(grouping, "BUDGET", -1.0)
+        monkeypatch.setattr(grouping, stop, 0)
+
+        stopped = [required_of(*each) for each in books]
+
+        assert all(each.unproved == 0 for each in least)
+        assert any(each.unproved > 0 for each in stopped)
+        for best, found, (holdings, _) in zip(least, stopped, books, strict=True):
+            assert found.maintenance - found.unproved <= best.maintenance <= found.maintenance
+            assert held_in(found.groups) == dict(holdings)
+
+    def test_a_solver_that_finds_nothing_leaves_every_leg_alone(self, monkeypatch, books):
+        monkeypatch.setattr(grouping, "BUDGET", -1.0)
+        monkeypatch.setattr("scipy.optimize.milp", lambda *_, **__: OptimizeResult(x=None))
+
+        for holdings, marks in books:
+            found = required_of(holdings, marks)
+
+            assert found.maintenance == found.unproved > 0
+            assert held_in(found.groups) == dict(holdings)
+
+    def test_one_long_node_does_not_outlast_the_budget(self, monkeypatch):
+        market = View(NOW, {"XYZ": D("100.37")}, (book := larger(random.Random(1), 40, 9))[1])
+        family = grouping.families(positions(book[0]), market, REG_T)["XYZ"]
+        pivots = []
+        monkeypatch.setattr(grouping, "BUDGET", 10.0 * 2_000)
+        monkeypatch.setattr(
+            grouping, "_by_highs", lambda h, _, own: (pivots.append(h[2]), (0 * own, 0.0))[1]
+        )
+
+        grouping._solution(family, [], False)
+
+        assert pivots[0] < 12  # the first node takes some dozens
+
+
+def required_of(holdings, marks):
+    return requirement(
+        Book(positions=positions(holdings)), View(NOW, {"XYZ": D("100.37")}, marks), REG_T
+    )
+
+
+def positions(holdings):
+    return tuple(Position(*holding) for holding in holdings)
+
+
+def held_in(groups):
+    """Contracts of every instrument, summed over the groups."""
+    held = Counter()
+    for leg in (leg for group in groups for leg in group.legs):
+        held[leg.instrument] += leg.quantity
+    return dict(held)

@@ -199,7 +199,7 @@ def test_long_and_short_of_one_class_meet_point_by_point() -> None:
 
 def excess(book: Book, view: View, found: Requirement) -> Decimal:
     """As `requirements` says: cash + long stock + lent - maintenance."""
-    return book.cash + long_stock(book, view) + found.lent - found.maintenance
+    return book.cash + long_stock(book, view) - found.tied_up
 
 
 def free_funds(book: Book, view: View, found: Requirement) -> Decimal:

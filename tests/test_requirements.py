@@ -25,7 +25,7 @@ def test_what_is_lent_on_a_long_option_helps_to_carry():
 
     assert required.initial == 585 + 750
     assert required.to_carry == 500 - 250
-    assert required.lent == 250
+    assert required.tied_up == required.maintenance - 250
 
 
 def test_initial_and_maintenance_may_come_from_two_groupings():
@@ -43,7 +43,7 @@ def test_a_premium_above_the_requirement_leaves_no_deposit():
 def test_nothing_asks_nothing():
     empty = Requirement((), ())
 
-    assert (empty.initial, empty.maintenance, empty.deposit, empty.lent) == (0, 0, 0, 0)
+    assert (empty.initial, empty.maintenance, empty.deposit, empty.tied_up) == (0, 0, 0, 0)
 
 
 def test_every_dollar_is_rounded_once_in_the_sum():

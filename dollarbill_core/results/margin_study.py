@@ -37,7 +37,7 @@ class Asked:
     def tied_up(self) -> Decimal | None:
         if self.required is None:
             return None
-        return self.required.maintenance - self.required.lent
+        return self.required.tied_up
 
     def __str__(self) -> str:
         if self.required is None:

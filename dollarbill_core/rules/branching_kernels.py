@@ -100,8 +100,7 @@ def branch_and_bound(p: Programme) -> None:
             variable = most_fractional(p)
             if variable < 0 and not is_better(p):
                 state = _LOST
-        worked = p.told[2] * (p.columns * p.rows + _PIVOT_ALONE)
-        if state == _LOST or worked > p.budget or (depth + 2) * STACK > p.stack.size:
+        if state == _LOST or is_spent(p) or (depth + 2) * STACK > p.stack.size:
             p.told[1] = UNFINISHED
             close_branches(p, depth)
             return
@@ -112,6 +111,12 @@ def branch_and_bound(p: Programme) -> None:
             depth = next_branch(p, depth)
     if p.told[0] == _INFINITE:
         p.told[1] = UNFINISHED
+
+
+@inlined
+def is_spent(p: Programme) -> bool:
+    """Whether the pivots so far have used up the budget; one node may take many."""
+    return bool(p.told[2] * (p.columns * p.rows + _PIVOT_ALONE) > p.budget)
 
 
 @inlined
@@ -140,6 +145,8 @@ def optimum(p: Programme) -> int:
     """Dual simplex: from wherever the table stands to the optimum within today's bounds."""
     settle(p)
     for _ in range(100 + 10 * (p.columns + p.rows)):
+        if is_spent(p):
+            return _LOST
         value = 0.0
         for j in range(p.columns):
             value += p.slope[j] * p.at[j]

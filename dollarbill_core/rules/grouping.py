@@ -14,11 +14,13 @@ sizes. It rests on four facts:
 
 What is left is a small integer programme: whole numbers of contracts, the loss of each spread
 no less than at each of its corners. ``branching_kernels`` solves it; past its budget SciPy's
-HiGHS does, in exact whole numbers again.
+HiGHS does, and its whole numbers are summed exactly again. Where that too must be stopped, the
+groups are the best that were found: legal, and what they may ask beyond the least is told.
 """
 
 from collections.abc import Sequence
 from decimal import Decimal
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,25 +50,34 @@ from dollarbill_core.rules.grouping_kernels import (
 from dollarbill_core.rules.requirements import Group, NotAllowed, Rule
 from dollarbill_core.rules.strategy_margin import box_width, strangle_requirement
 from dollarbill_core.values.book import Position
-from dollarbill_core.values.contracts import Leg, Legs
+from dollarbill_core.values.contracts import Leg, Legs, cents
 
 Floats = NDArray[np.float64]
 Groups = tuple[Group, ...]
 Choices = list[list[float]]  # kind, two numbers that say which, and how many (or dollars)
 
 BUDGET = 2.5e7  # numbers in pivoted tables, some 10 ms; HiGHS takes 30 to 70 ms and an import
+NODES, SECONDS = 2_000, 10.0  # where HiGHS is stopped, the seconds in books of 40 expiries
+_DEAREST = 1e4  # what the dearest leg is in HiGHS, which stops within a millionth of the least
 _BRANCHES = 250  # that may be open at once
 _SOLVED = 1.0
 # What may be borrowed decides only between groupings that ask the same to hold: a dollar lent
 # weighs a ten-millionth of one asked.
 _TIE = Decimal("1e-7")
 _CENT_OF_A_CENT = Decimal("0.0001")
+_CENT_OF_UNITS = float(UNIT) / 100
 
 
-def least_groups(
-    positions: Sequence[Position], view: View, account: Account
-) -> tuple[Groups, Groups]:
-    """The groups that ask least to hold, and those that ask least to open.
+class Grouped(NamedTuple):
+    """The groups that ask least to hold, those that ask least to open, what is unproved."""
+
+    holding: Groups
+    opening: Groups
+    unproved: Decimal = ZERO
+
+
+def least_groups(positions: Sequence[Position], view: View, account: Account) -> Grouped:
+    """The groups that ask least to hold and to open; see ``Requirement`` for what is unproved.
 
     Raises
     ------
@@ -75,17 +86,20 @@ def least_groups(
     """
     holding: list[Group] = []
     opening: list[Group] = []
+    unproved = [ZERO, ZERO]
     for family in families(positions, view, account).values():
         others = combinations(family, view)
-        groups = _least(family, others, False)
+        groups, gap = _least(family, others, False)
         holding += groups
+        unproved[0] += gap
         if others or family.lends:
-            groups = _least(family, others, True)
+            groups, gap = _least(family, others, True)
         opening += groups
+        unproved[1] += gap
     if not account.uncovered:
         _require_covered([*holding, *opening], account)
     held = tuple(holding)
-    return held, held if opening == holding else tuple(opening)
+    return Grouped(held, held if opening == holding else tuple(opening), max(unproved))
 
 
 _UNCOVERED = (Rule.UNCOVERED_CALL, Rule.UNCOVERED_PUT, Rule.SHORT_STRANGLE, Rule.SHORT_STOCK)
@@ -99,13 +113,21 @@ def _require_covered(groups: Sequence[Group], account: Account) -> None:
             raise NotAllowed(f"{account.titled} may hold nothing uncovered, {what}")
 
 
-def _least(family: Family, others: Sequence[Combination], opening: bool) -> list[Group]:
-    """The groups of one class for one of the two totals."""
+def _least(
+    family: Family, others: Sequence[Combination], opening: bool
+) -> tuple[list[Group], Decimal]:
+    """The groups of one class for one of the two totals, and what is unproved of it."""
     worthy = [each for each in others if _gain(each, opening) < 0]
     choices: Choices = []
+    gap = 0.0
     if worthy or (family.shorts and len(family.longs) + len(family.shorts) > 1):
-        choices = _solution(family, worthy, opening)
-    return _Sorted(family, worthy).groups(choices)
+        choices, gap = _solution(family, worthy, opening)
+    groups = _Sorted(family, worthy).groups(choices)
+    if not gap:
+        return groups, ZERO
+    # Nothing is asked less than nothing to hold, nor less than what is lent to open.
+    most = sum((g.to_carry + g.lent if opening else g.maintenance for g in groups), ZERO)
+    return groups, cents(min(Decimal(gap) / UNIT, max(most, ZERO)))
 
 
 def _gain(each: Combination, opening: bool) -> Decimal:
@@ -119,8 +141,10 @@ def _gain(each: Combination, opening: bool) -> Decimal:
     return held + _TIE * (each.without.lent - each.asks.lent)
 
 
-def _solution(family: Family, others: Sequence[Combination], opening: bool) -> Choices:
-    """The least grouping, as what is chosen of each column."""
+def _solution(
+    family: Family, others: Sequence[Combination], opening: bool
+) -> tuple[Choices, float]:
+    """The least grouping, as what is chosen of each column, and what is unproved of it."""
     packed = _packed(family, others, opening)
     shorts, longs, pools = len(family.shorts), len(family.longs), len(family.shares)
     sides = 2 if family.account.unequal_condors is UnequalCondors.TWO_SPREADS else 1
@@ -136,11 +160,13 @@ def _solution(family: Family, others: Sequence[Combination], opening: bool) -> C
     least_grouping(problem, *sizes, BUDGET)
     columns = int(problem[told + 4])
     names = problem[told + HEADER : told + HEADER + ENTRY * columns].reshape(-1, ENTRY)
+    gap = 0.0
     if columns and problem[told + 1] != _SOLVED:
-        names[:, 3] = _by_highs(problem[told : told + HEADER], problem[work:])
+        header = problem[told : told + HEADER]
+        names[:, 3], gap = _by_highs(header, problem[work:], names[:, 3])
         names = names[names[:, 3] != 0]
     found: Choices = names.tolist()
-    return found
+    return found, gap
 
 
 def _packed(family: Family, others: Sequence[Combination], opening: bool) -> list[float]:
@@ -168,38 +194,69 @@ def _packed(family: Family, others: Sequence[Combination], opening: bool) -> lis
     return packed
 
 
-def _by_highs(header: Floats, work: Floats) -> Floats:
-    """The same programme solved by SciPy, its whole columns rounded and its levels exact."""
+def _by_highs(header: Floats, work: Floats, own: Floats) -> tuple[Floats, float]:
+    """The best point that SciPy or our ``own`` search finds, and by how much it is unproved."""
     from scipy.optimize import Bounds, LinearConstraint, milp
 
-    columns, rows, whole, most = (int(x) for x in header[4:8])
-    matrix = work[: columns * rows].reshape(rows, columns)
-    cost = work[2 * columns * most :][:columns].copy()
-    bounds = work[2 * columns * most + 8 * columns :]
-    size = columns + most
-    low, high = bounds[: columns + rows].copy(), bounds[size : size + columns + rows].copy()
-    owner = bounds[2 * size : 2 * size + rows]
-    scale = float(np.abs(cost[:whole]).max(initial=1.0))
-    scaled = matrix.copy()
-    scaled[np.ix_(owner >= 0, np.arange(whole))] /= scale
-    cost[:whole] /= scale
-    high[whole:columns] /= scale
+    p = _written(header, work)
+    unit = float(np.abs(p.cost[: p.whole]).max(initial=1.0))
+    scaled, cost, high = p.matrix.copy(), p.cost / unit, p.high.copy()
+    scaled[np.ix_(p.owner >= 0, np.arange(p.whole))] /= unit
+    columns = p.cost.size
+    cost[p.whole :] = 1.0
+    high[p.whole : columns] /= unit
     found = milp(
-        cost,
-        integrality=(np.arange(columns) < whole).astype(int),
-        bounds=Bounds(low[:columns], high[:columns]),
-        constraints=LinearConstraint(scaled, low[columns:], high[columns:]),
-        options={"mip_rel_gap": 0.0},
+        _DEAREST * cost,
+        integrality=(np.arange(columns) < p.whole).astype(int),
+        bounds=Bounds(p.low[:columns], high[:columns]),
+        constraints=LinearConstraint(scaled, p.low[columns:], high[columns:]),
+        options={"mip_rel_gap": 0.0, "node_limit": NODES, "time_limit": SECONDS},
     )
-    if found.x is None:
-        raise RuntimeError(f"no grouping was found: {found.message}")
-    point: Floats = np.round(found.x)
-    point[whole:] = 0.0
-    loss = -(matrix @ point)
-    for row in np.flatnonzero(owner >= 0):
-        level = int(owner[row])
-        point[level] = max(point[level], loss[row])
-    return point
+    points = [np.zeros(columns)]  # every leg alone
+    if np.isfinite(header[0]):
+        points.append(own)
+    if found.x is not None and (point := p.exact(found.x)) is not None:
+        points.append(point)
+    best = min(points, key=lambda point: float(p.cost @ point))
+    bound = found.get("mip_dual_bound")
+    if bound is None:
+        return best, np.inf
+    gap = float(p.cost @ best) - bound * unit / _DEAREST
+    return best, gap if gap >= _CENT_OF_UNITS else 0.0
+
+
+class _Written(NamedTuple):
+    """The programme as the kernel wrote it: see ``branching_kernels.Programme``."""
+
+    matrix: Floats
+    cost: Floats
+    low: Floats
+    high: Floats
+    owner: Floats
+    whole: int
+
+    def exact(self, point: Floats) -> Floats | None:
+        """With the levels that its whole columns make; None where those break a bound."""
+        n, bare = self.whole, self.owner < 0
+        point = np.concatenate([np.round(point[:n]), np.zeros(self.cost.size - n)])
+        sums = self.matrix @ point
+        for row in np.flatnonzero(~bare):
+            level = int(self.owner[row])
+            point[level] = max(point[level], -sums[row])
+        held = np.concatenate([point, np.where(bare, sums, 0.0)])
+        kept = (self.low <= held) & (held <= self.high)
+        return point if kept.all() else None
+
+
+def _written(header: Floats, work: Floats) -> _Written:
+    columns, rows, whole, most = (int(x) for x in header[4:8])
+    size = columns + rows
+    cost = work[2 * columns * most :]
+    low = cost[8 * columns :]
+    high = low[columns + most :]
+    owner = high[columns + most :]
+    matrix = work[: columns * rows].reshape(rows, columns)
+    return _Written(matrix, cost[:columns], low[:size], high[:size], owner[:rows], whole)
 
 
 # --- from the solution to groups

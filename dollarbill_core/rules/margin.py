@@ -63,11 +63,12 @@ def requirement(book: Book, view: View, account: Account) -> Requirement:
     """
     if account.method is Method.PORTFOLIO:
         return portfolio_margin.requirement_of(book, view, account)
+    premium = _premium(book.positions)
     if account.method is Method.STRATEGY:
-        holding, opening = least_groups(book.positions, view, account)
-    else:
-        holding = opening = secured_groups(book.positions, view, account)
-    return Requirement(holding, opening, _premium(book.positions))
+        found = least_groups(book.positions, view, account)
+        return Requirement(found.holding, found.opening, premium, found.unproved)
+    groups = secured_groups(book.positions, view, account)
+    return Requirement(groups, groups, premium)
 
 
 def _premium(positions: Iterable[Position]) -> Decimal:
@@ -89,10 +90,10 @@ def free_funds(book: Book, view: View, required: Requirement) -> Decimal:
 def excess(book: Book, view: View, required: Requirement) -> Decimal:
     """Dollars above the maintenance requirement; negative is a margin call.
 
-    Cash, long stock and what long options may be borrowed on, less the requirement.
+    Cash and long stock, less the requirement, of which what may be borrowed on long options
+    is taken off. Never less than ``free_funds``.
     """
-    assets = book.cash + _long_stock(book, view) + required.lent
-    return cents(assets - required.maintenance)
+    return cents(book.cash + _long_stock(book, view) - required.tied_up)
 
 
 def _long_stock(book: Book, view: View) -> Decimal:

@@ -8,8 +8,8 @@ cushion, because the premium a short brought in lies in the cash.
 - a call sold in the money against stock adds ``spot - strike``: the stock, worth its spot
   among the assets, counts for no more than the strike.
 
-So ``excess = cash + long stock at market + lent - maintenance`` and
-``free funds = cash + long stock at market - to carry``.
+So ``excess = cash + long stock at market + lent - maintenance``, over all of a book's groups,
+and ``free funds = cash + long stock at market - to carry``, which is never more.
 """
 
 from collections.abc import Mapping
@@ -143,12 +143,15 @@ class Requirement:
     """Dollars of a whole book, gross.
 
     ``groups`` is the grouping that asks least to hold, ``initial_groups`` the one that asks
-    least to open, usually the same; ``premium`` what the shorts brought in.
+    least to open, usually the same; ``premium`` what the shorts brought in. ``unproved`` is 0
+    where both are the least of all; in a book too large to search to the end, the dollars by
+    which either may lie above it.
     """
 
     groups: tuple[Group, ...]
     initial_groups: tuple[Group, ...]
     premium: Decimal = ZERO
+    unproved: Decimal = ZERO
 
     @property
     def initial(self) -> Decimal:
@@ -171,6 +174,11 @@ class Requirement:
         return cents(sum((group.to_carry for group in self.initial_groups), ZERO))
 
     @property
-    def lent(self) -> Decimal:
-        """What may be borrowed on long options while the book is held."""
-        return cents(sum((group.lent for group in self.groups), ZERO))
+    def tied_up(self) -> Decimal:
+        """What holding asks, less what may be borrowed on long options; can be negative.
+
+        Of the two groupings the one that leaves more: a long option of years may be lent on or
+        cover a short, not both, and the least ``maintenance`` does not look at the loan.
+        """
+        each = (self.groups, self.initial_groups)
+        return min(cents(sum((g.maintenance - g.lent for g in of), ZERO)) for of in each)

@@ -222,13 +222,13 @@ def spread_requirement(
 
 
 def _loss(legs: Sequence[Leg], unequal: UnequalCondors) -> Decimal:
-    """The worst netted intrinsic loss, of both sides or of each, as the house has it."""
+    """The worst netted loss, or at such a house both sides' unless they ask the same."""
+    whole = max(-worst_intrinsic(legs).dollars, ZERO)
     if unequal is UnequalCondors.TWO_SPREADS:
         sides = [[leg for leg in legs if _option(leg).right is right] for right in Right]
         calls, puts = (-worst_intrinsic(side).dollars for side in sides)
-        if calls and puts and calls != puts:
-            return calls + puts
-    return max(-worst_intrinsic(legs).dollars, ZERO)
+        return whole if calls == puts == whole else calls + puts
+    return whole
 
 
 def box_width(legs: Sequence[Leg]) -> Decimal:
