@@ -148,7 +148,7 @@ class TestCashAccount:
 def test_a_short_without_a_mark_is_an_error_and_not_nothing():
     unmarked = option(Right.PUT, 90)
 
-    with pytest.raises(NoQuote, match="XYZ"):
+    with pytest.raises(NoQuote, match="XYZ 2026-12-18 90 PUT has no mark"):
         requirement(book((unmarked, -1)), view(), REG_T)
 
 
@@ -525,9 +525,13 @@ class TestWhatCannotBeMargined:
     EVERY = pytest.mark.parametrize("account", [REG_T, CASH, ALPACA], ids=lambda a: a.name)
 
     @EVERY
-    def test_a_negative_price(self, account):
-        with pytest.raises(ValueError, match=r"XYZ 2026-12-18 95 PUT.*negative"):
-            requirement(book((PUT, -1)), view(put="-0.01"), account)
+    @pytest.mark.parametrize("quantity", [-1, 1], ids=["short", "long"])
+    @pytest.mark.parametrize("price", [D("-0.01"), D("NaN"), D("Infinity"), 1.5], ids=str)
+    def test_a_price_that_is_none(self, account, quantity, price):
+        seen = View(NOW, {"XYZ": D(100)}, {PUT: price})
+
+        with pytest.raises(ValueError, match=r"XYZ 2026-12-18 95 PUT: .*negative"):
+            requirement(book((PUT, quantity)), seen, account)
 
     @EVERY
     def test_a_leg_that_has_expired(self, account):
@@ -547,7 +551,7 @@ class TestWhatCannotBeMargined:
 
     @EVERY
     def test_a_short_without_a_price(self, account):
-        with pytest.raises(NoQuote, match="XYZ"):
+        with pytest.raises(NoQuote, match="XYZ 2026-12-18 90 PUT has no mark"):
             requirement(book((option(Right.PUT, 90), -1)), view(), account)
 
 

@@ -152,12 +152,23 @@ def _terms(account: Account, option: Option) -> tuple[Decimal, Decimal]:
     return account.terms(option)
 
 
+def mark_of(option: Option, view: View) -> Decimal:
+    """Dollars per share. Raises NoQuote and ValueError with the option's name."""
+    try:
+        mark = view.mark(option)
+    except NoQuote as error:
+        raise NoQuote(f"{option} has no mark: {error}") from error
+    if not (isinstance(mark, Decimal) and mark.is_finite() and mark >= 0):
+        raise ValueError(f"{option}: the mark is no Decimal, or negative: {mark!r}")
+    return mark
+
+
 def _short(
     position: Position, known: Facts, view: View, terms: tuple[Decimal, Decimal]
 ) -> Short:
     option = position.instrument
     assert isinstance(option, Option)
-    quote = ShortOption(option, view.mark(option), view.spot(known.underlying), *terms)
+    quote = ShortOption(option, mark_of(option, view), view.spot(known.underlying), *terms)
     cushion = quote.cushion
     alone = quote.market_value + cushion
     return Short(option, -position.quantity, known, quote, alone, cushion)
@@ -166,9 +177,8 @@ def _short(
 def _long(position: Position, known: Facts, view: View, account: Account) -> Long:
     option = position.instrument
     assert isinstance(option, Option)
-    given = view.marks.get(option)
-    if given is not None and given < 0:
-        raise ValueError(f"{option}: the mark must not be negative, got {given}")
+    if option in view.marks:
+        mark_of(option, view)
     lent = _lent(option, view, account) if account.lends_on_options else ZERO
     return Long(option, position.quantity, known, position.cost, lent)
 

@@ -8,7 +8,7 @@ from math import prod
 from dollarbill_core.market.view import View
 from dollarbill_core.rules import stock_margin
 from dollarbill_core.rules.accounts import Account, Method
-from dollarbill_core.rules.combinations import facts
+from dollarbill_core.rules.combinations import facts, mark_of
 from dollarbill_core.rules.requirements import Group, Margins, NotAllowed, Rule
 from dollarbill_core.rules.strategy_margin import (
     cash_secured_put_requirement,
@@ -61,12 +61,11 @@ def _require_living(positions: Sequence[Position], view: View) -> None:
 
 
 def _require_prices(positions: Sequence[Position], view: View) -> None:
-    """Raise for a short option without a price, or with a negative one."""
+    """Raise for a short option without a price, or any with a price that is none."""
     for position in positions:
         option = position.instrument
-        is_short = isinstance(option, Option) and position.quantity < 0
-        if is_short and view.mark(option) < 0:
-            raise ValueError(f"{option}: the mark must not be negative")
+        if isinstance(option, Option) and (position.quantity < 0 or option in view.marks):
+            mark_of(option, view)
 
 
 def _least(positions: Sequence[Position], view: View, account: Account) -> list[Group]:
