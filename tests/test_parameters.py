@@ -66,9 +66,7 @@ def test_text_becomes_what_the_cell_declares(name, text, value):
 
 
 def test_text_that_looks_like_a_number_stays_text():
-    assert resolved(declared('agent: str = "1"  # alias'), {"agent": "007"}) == {
-        "agent": "007"
-    }
+    assert resolved(declared('agent: str = "1"  # alias'), {"agent": "007"}) == {"agent": "007"}
 
 
 @pytest.mark.parametrize(
