@@ -31,7 +31,7 @@ from dollarbill_core.rules.margin import (
 from dollarbill_core.rules.portfolio_margin import requirement_of
 from dollarbill_core.rules.requirements import Rule
 from dollarbill_core.rules.strategy_margin import spread_requirement
-from dollarbill_core.values.book import Book, Position
+from dollarbill_core.values.book import Book, Fill, Position
 from dollarbill_core.values.contracts import Leg, Option, Right, Stock
 from dollarbill_core.values.orders import Intent, Order, Reason
 
@@ -112,6 +112,24 @@ def test_long_stock_helps_to_carry_and_short_stock_does_not():
 
     assert free_funds(long, view(), requirement(long, view(), REG_T)) == 10000 + 10000 - 5000
     assert free_funds(short, view(), requirement(short, view(), REG_T)) == 20000 - 15000
+
+
+@pytest.mark.parametrize("account", [REG_T, PORTFOLIO], ids=lambda a: a.name)
+@pytest.mark.parametrize(
+    "legs",
+    [
+        [(PUT, -1, D(1))],
+        [(Stock("XYZ"), -100, D(100))],
+        [(Stock("XYZ"), -100, D(100)), (PUT, -1, D(1))],
+        [(PUT, 1, D(1)), (CALL, -1, D("0.80"))],
+    ],
+    ids=["short put", "short stock", "covered put", "risk reversal"],
+)
+def test_opening_takes_the_deposit_from_the_free_funds(account, legs):
+    opened = Book(D(10_000)).after_all(Fill(NOW, "t", *leg) for leg in legs)
+    required = requirement(opened, view(), account)
+
+    assert 10_000 - free_funds(opened, view(), required) == required.deposit > 0
 
 
 def test_a_margin_call_comes_at_the_maintenance_rate():

@@ -1,6 +1,6 @@
 """What a whole book must hold back: the requirement, what is left free, what a change asks."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
@@ -9,10 +9,10 @@ from dollarbill_core.market.view import View
 from dollarbill_core.rules import portfolio_margin
 from dollarbill_core.rules.accounts import Account, Method
 from dollarbill_core.rules.grouping import least_groups
-from dollarbill_core.rules.requirements import Group, NotAllowed, Requirement
+from dollarbill_core.rules.requirements import Group, NotAllowed, Requirement, proceeds
 from dollarbill_core.rules.secured_margin import secured_groups
-from dollarbill_core.values.book import Book, Fill, Position
-from dollarbill_core.values.contracts import Leg, Option, Stock, cents
+from dollarbill_core.values.book import Book, Fill
+from dollarbill_core.values.contracts import Leg, Stock, cents
 from dollarbill_core.values.orders import Intent, Order
 
 __all__ = [
@@ -53,6 +53,8 @@ def requirement(book: Book, view: View, account: Account) -> Requirement:
 
     >>> from datetime import UTC, datetime
     >>> from dollarbill_core.rules.accounts import REG_T
+    >>> from dollarbill_core.values.book import Position
+    >>> from dollarbill_core.values.contracts import Option
     >>> put = Option.from_occ("SPY261218P00570000")
     >>> call = Option.from_occ("SPY261218C00650000")
     >>> view = View(datetime(2026, 11, 2, 21, tzinfo=UTC), {"SPY": Decimal(600)},
@@ -63,18 +65,12 @@ def requirement(book: Book, view: View, account: Account) -> Requirement:
     """
     if account.method is Method.PORTFOLIO:
         return portfolio_margin.requirement_of(book, view, account)
-    premium = _premium(book.positions)
+    premium = proceeds(book.positions)
     if account.method is Method.STRATEGY:
         found = least_groups(book.positions, view, account)
         return Requirement(found.holding, found.opening, premium, found.unproved)
     groups = secured_groups(book.positions, view, account)
     return Requirement(groups, groups, premium)
-
-
-def _premium(positions: Iterable[Position]) -> Decimal:
-    """What the short options brought in, dollars."""
-    costs = [p.cost for p in positions if p.quantity < 0 and isinstance(p.instrument, Option)]
-    return -sum(costs, ZERO)
 
 
 def free_funds(book: Book, view: View, required: Requirement) -> Decimal:
@@ -132,6 +128,8 @@ def marginal(book: Book, view: View, account: Account, leg: Leg) -> Change:
 
     >>> from datetime import UTC, datetime
     >>> from dollarbill_core.rules.accounts import REG_T
+    >>> from dollarbill_core.values.book import Position
+    >>> from dollarbill_core.values.contracts import Option
     >>> put = Option.from_occ("SPY261218P00570000")
     >>> call = Option.from_occ("SPY261218C00650000")
     >>> view = View(datetime(2026, 11, 2, 21, tzinfo=UTC), {"SPY": Decimal(600)},

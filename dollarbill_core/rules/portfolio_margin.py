@@ -27,7 +27,7 @@ from dollarbill_core.market.view import View
 from dollarbill_core.pricing.machine_code import Floats
 from dollarbill_core.rules.accounts import PORTFOLIO, Account, Method
 from dollarbill_core.rules.products import Product, Underlying, underlying
-from dollarbill_core.rules.requirements import Group, Requirement, Rule
+from dollarbill_core.rules.requirements import Group, Requirement, Rule, proceeds
 from dollarbill_core.rules.revaluation import Held, held
 from dollarbill_core.values.book import Book, Position
 from dollarbill_core.values.contracts import Leg, Legs, Option, cents
@@ -198,8 +198,7 @@ def requirement_of(
     if account.method is not Method.PORTFOLIO:
         raise ValueError(f"{account.titled} is {account.method}, not portfolio margin")
     groups = tuple(each.group for each in points(book, view, ranges))
-    sold = (p for p in book.positions if isinstance(p.instrument, Option) and p.quantity < 0)
-    return Requirement(groups, groups, sum((-p.cost for p in sold), ZERO))
+    return Requirement(groups, groups, proceeds(book.positions))
 
 
 def points(book: Book, view: View, ranges: Ranges = RULE) -> tuple[ClassPoints, ...]:

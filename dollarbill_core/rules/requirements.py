@@ -12,13 +12,14 @@ So ``excess = cash + long stock at market + lent - maintenance``, over all of a 
 and ``free funds = cash + long stock at market - to carry``, which is never more.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 from types import MappingProxyType
 
 from dollarbill_core.pricing.polyline import Line, Polyline
+from dollarbill_core.values.book import Position
 from dollarbill_core.values.contracts import Legs, Option, cents
 
 ZERO = Decimal(0)
@@ -165,7 +166,7 @@ class Requirement:
 
     @property
     def deposit(self) -> Decimal:
-        """The initial requirement less the premium received; never negative."""
+        """The initial requirement less what the shorts brought in; never negative."""
         return max(cents(self.initial - self.premium), ZERO)
 
     @property
@@ -182,3 +183,13 @@ class Requirement:
         """
         each = (self.groups, self.initial_groups)
         return min(cents(sum((g.maintenance - g.lent for g in of), ZERO)) for of in each)
+
+
+def proceeds(positions: Iterable[Position]) -> Decimal:
+    """What short options and short stock brought in, dollars: it lies in the cash.
+
+    >>> from dollarbill_core.values.contracts import Stock
+    >>> proceeds([Position(Stock("XYZ"), -100, Decimal(-5000)), Position(Stock("ABC"), 100)])
+    Decimal('5000')
+    """
+    return sum((-p.cost for p in positions if p.quantity < 0), ZERO)
