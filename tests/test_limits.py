@@ -259,7 +259,9 @@ def test_a_breaker_at_rest_says_so():
 
 def test_an_adjusted_contract_is_not_traded_but_may_be_closed():
     adjusted = Option("SPY1", PUT.expiry, D(600), Right.PUT)
-    line = "SPY1 2026-12-18 600 PUT has a non-standard deliverable: it is not traded"
+    line = (
+        "SPY1 2026-12-18 600 PUT has a non-standard deliverable (an adjusted root): not traded"
+    )
     book = Book(D(0), (Position(adjusted, -1),))
 
     assert why(RICH, order(what=adjusted)) == line

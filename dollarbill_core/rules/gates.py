@@ -11,6 +11,7 @@ from typing import TypeVar
 from dollarbill_core.market.view import View
 from dollarbill_core.pricing.losses import WorstLoss, worst_loss
 from dollarbill_core.rules.accounts import CASH, Account
+from dollarbill_core.rules.adjustments import why_not_standard
 from dollarbill_core.rules.concentration import margin_by, short_exposure
 from dollarbill_core.rules.exposure import Exposure, exposures
 from dollarbill_core.rules.margin import as_if_filled, free_funds, requirement
@@ -181,16 +182,19 @@ def _sum_of(instrument: Instrument, legs: Iterable[Leg]) -> int:
 def _contracts(asked: Asked, _: Amount) -> Verdict:
     """Only options that still trade and deliver what the standard contract delivers."""
     for leg in asked.order.legs:
-        if isinstance(option := leg.instrument, Option) and (why := _unfit(option, asked.view)):
-            return Verdict(Gate.CONTRACTS, passed=False, about=f"{option} {why}")
+        if why := why_not_standard(leg.instrument) or _over(leg.instrument, asked.view):
+            return Verdict(Gate.CONTRACTS, passed=False, about=why)
     return Verdict(Gate.CONTRACTS, passed=True, about="every contract is standard and trades")
 
 
-def _unfit(option: Option, view: View) -> str:
-    if option.is_adjusted:
-        return "has a non-standard deliverable: it is not traded"
-    last = last_trade_instant(option)
-    return f"traded until {last:%Y-%m-%d %H:%M}: it has expired" if view.now >= last else ""
+def _over(instrument: Instrument, view: View) -> str:
+    """Why an option trades no more, "" where it does."""
+    if not isinstance(instrument, Option):
+        return ""
+    last = last_trade_instant(instrument)
+    if view.now < last:
+        return ""
+    return f"{instrument} traded until {last:%Y-%m-%d %H:%M}: it has expired"
 
 
 # ------------------------------------------------------------ counts
