@@ -551,6 +551,12 @@ class TestWhatCannotBeMargined:
         with pytest.raises(ValueError, match=r"XYZ 2026-12-18 95 PUT: .*negative"):
             requirement(book((PUT, quantity)), seen, account)
 
+    def test_shares_of_an_index(self):
+        seen = View(NOW, {"SPX": D(6000)})
+
+        with pytest.raises(NotAllowed, match=r"\+100 SPX: an index has no shares"):
+            requirement(book((Stock("SPX"), 100)), seen, REG_T)
+
     @EVERY
     def test_a_leg_that_has_expired(self, account):
         gone = Option("XYZ", date(2026, 10, 16), D(95), Right.PUT)

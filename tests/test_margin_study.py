@@ -123,3 +123,11 @@ def test_the_study_is_told_in_lines():
     assert called[len(ACCOUNTS) + 4] == "spot +0%: +0, margin 67,000"
     assert called[-2].startswith("with 80,000 a call comes at -")
     assert calm[-2] == "with 9,000,000 a call comes at no node"
+
+
+def test_a_requirement_that_is_not_proved_the_least_says_so():
+    [asked] = asked_by(SOLD, VIEW, D(0), [REG_T])
+    cut_short = replace(asked, required=replace(asked.required, unproved=D("12.5")))
+
+    assert "lower" not in str(asked)
+    assert "(the least may be up to 12.50 lower)" in str(cut_short)

@@ -43,7 +43,9 @@ class Asked:
         if self.required is None:
             return f"{self.account.name}: refused, {self.refused}"
         barred = f"; not open to this capital: {self.barred}" if self.barred else ""
-        return f"{self.account.name}: {self.tied_up:,.2f}{barred}"
+        gap = self.required.unproved
+        above = f" (the least may be up to {gap:,.2f} lower)" if gap else ""
+        return f"{self.account.name}: {self.tied_up:,.2f}{above}{barred}"
 
 
 def asked_by(

@@ -16,7 +16,7 @@ from dollarbill_core.rules.requirements import NotAllowed
 from dollarbill_core.values.contracts import Instrument
 
 _WHOLE, _NOTHING = Decimal(1), Decimal(0)
-_INDICES = frozenset({Product.BROAD_INDEX, Product.VOLATILITY_INDEX})
+INDICES = frozenset({Product.BROAD_INDEX, Product.VOLATILITY_INDEX})
 
 
 class Method(StrEnum):
@@ -143,9 +143,7 @@ class Account:
     def offsets_calendars(self, symbol: str) -> bool:
         """Whether a long option offsets a short one that expires before it."""
         row = underlying(symbol)
-        return row.has_calendar_offsets and (
-            self.index_calendars or row.product not in _INDICES
-        )
+        return row.has_calendar_offsets and (self.index_calendars or row.product not in INDICES)
 
 
 REG_T = Account(

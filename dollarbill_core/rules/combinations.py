@@ -11,7 +11,7 @@ from typing import NamedTuple
 from dollarbill_core.market.chains import NoQuote
 from dollarbill_core.market.view import View
 from dollarbill_core.rules import stock_margin
-from dollarbill_core.rules.accounts import Account, UnequalCondors
+from dollarbill_core.rules.accounts import INDICES, Account, UnequalCondors
 from dollarbill_core.rules.products import covering_shares, margin_class, underlying
 from dollarbill_core.rules.requirements import Margins, NotAllowed, Rule
 from dollarbill_core.rules.strategy_margin import (
@@ -203,6 +203,8 @@ _ONE = Decimal(1)
 
 
 def _shares(position: Position, stock: Stock, view: View, account: Account) -> Shares:
+    if underlying(stock.symbol).product in INDICES:
+        raise NotAllowed(f"{position.quantity:+d} {stock}: an index has no shares to hold")
     price = view.spot(stock.symbol)
     if position.quantity > 0:
         alone = stock_margin.long_stock_margins(stock.symbol, price, account)
