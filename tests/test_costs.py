@@ -418,3 +418,30 @@ def test_a_fee_summed_by_the_day_is_never_more_than_by_the_order(drawn, at):
 
     by_day = charged_one_by_one(ALPACA, fills)
     assert all(by_day.get(k, D(0)) <= d for k, d in charged_one_by_one(by_order, fills).items())
+
+
+@pytest.mark.parametrize(
+    ("shares", "price", "commission"),
+    [
+        # Interactive Brokers' own examples for fixed prices.
+        (100, "25", "1.00"),
+        (1_000, "25", "5.00"),
+        (1_000, "0.25", "2.50"),
+        (10, "5", "0.50"),  # one per cent comes before the minimum
+    ],
+)
+def test_a_stock_commission_is_at_most_a_hundredth_of_the_value(shares, price, commission):
+    bought = Fill(datetime(2026, 3, 2, 15, tzinfo=UTC), "t", Stock("XYZ"), shares, D(price))
+
+    (fee,) = (f for f in INTERACTIVE_BROKERS.fees([bought]) if f.kind == "stock commission")
+
+    assert fee.amount == D(commission)
+
+
+def test_options_of_an_order_do_not_raise_the_bound_on_its_shares():
+    at, put = datetime(2026, 3, 2, 15, tzinfo=UTC), Option.from_occ("XYZ260320P00050000")
+    order = [Fill(at, "t", Stock("XYZ"), 10, D(5)), Fill(at, "t", put, 1, D(45))]
+
+    (fee,) = (f for f in INTERACTIVE_BROKERS.fees(order) if f.kind == "stock commission")
+
+    assert fee.amount == D("0.50")

@@ -45,7 +45,8 @@ class Charge:
     ``per_contract`` and ``per_share`` are dollars; ``per_dollar_sold`` is a fraction of the
     proceeds of sales; ``per_delivery`` is dollars for each exercise or assignment. ``tiers``
     are (premium below, dollars per contract) pairs that replace ``per_contract``. ``minimum``
-    is dollars per order, ``cap`` per leg of options and ``share_cap`` per leg of shares. Only
+    is dollars per order, ``most`` a fraction of the order's value above which it asks nothing,
+    the minimum included; ``cap`` per leg of options and ``share_cap`` per leg of shares. Only
     options of ``roots`` are charged where it names any, and only legs of ``from_contracts`` or
     more. ``on_delivery``: whether shares that change hands by exercise are charged too.
 
@@ -63,6 +64,7 @@ class Charge:
     per_delivery: Decimal = ZERO
     tiers: tuple[tuple[Decimal, Decimal], ...] = ()
     minimum: Decimal = ZERO
+    most: Decimal | None = None
     cap: Decimal | None = None
     share_cap: Decimal | None = None
     side: Side = Side.BOTH
@@ -79,11 +81,11 @@ class Charge:
                 f"{self.kind}: from {self.since} to {self.until} is no time at all"
             )
         rates = [self.per_contract, self.per_share, self.per_dollar_sold, self.per_delivery]
-        rates += [self.minimum, self.cap or ZERO, self.share_cap or ZERO]
+        rates += [self.minimum, *(x or ZERO for x in (self.most, self.cap, self.share_cap))]
         for rate in (*rates, *(dollars for _, dollars in self.tiers)):
             if not (rate.is_finite() and rate >= 0):
                 raise ValueError(f"{self.kind}: a fee is 0 or more, got {rate}")
-        by_order = self.minimum > 0 or self.side is Side.OPENINGS
+        by_order = self.minimum > 0 or self.most is not None or self.side is Side.OPENINGS
         if by_order and self.rounding is Rounding.DAY:
             raise ValueError(f"{self.kind}: a fee by the order is not summed over a day")
 
@@ -117,6 +119,24 @@ def unrounded(charge: Charge, events: Iterable[Event]) -> Decimal:
         if _is_charged(charge, line):
             legs[line.leg].append(line)
     return sum((_leg_dollars(charge, leg) for leg in legs.values()), ZERO)
+
+
+def bounded(charge: Charge, dollars: Decimal, events: Iterable[Event]) -> Decimal:
+    """An order's fee before rounding: at least its minimum, at most its share of the value.
+
+    >>> from datetime import UTC, datetime
+    >>> at, stock = datetime(2026, 11, 2, tzinfo=UTC), Stock("XYZ")
+    >>> cent, half = Decimal("0.01"), Decimal("0.005")
+    >>> row = Charge("commission", "", per_share=half, minimum=Decimal(1), most=cent)
+    >>> bounded(row, Decimal("0.05"), [Fill(at, "t", stock, 10, Decimal(5))])
+    Decimal('0.50')
+    """
+    if charge.most is None:
+        return max(dollars, charge.minimum)
+    lines = [line for line in _lines(events) if _is_charged(charge, line)]
+    paying = (line for line in lines if _line_dollars(charge, line) > 0)
+    value = sum((abs(x.quantity) * x.instrument.multiplier * x.price for x in paying), ZERO)
+    return min(max(dollars, charge.minimum), charge.most * value)
 
 
 def _lines(events: Iterable[Event]) -> Iterable[Line]:

@@ -17,6 +17,7 @@ from dollarbill_core.rules.charges import (
     Options,
     Rounding,
     Side,
+    bounded,
     unrounded,
 )
 from dollarbill_core.values.book import Assignment, Event, Exercise, Fee, Fill
@@ -184,7 +185,7 @@ def _due(charge: Charge, traded: Sequence[Event], before: Sequence[Event]) -> De
         charged = _sum(e for e in before if isinstance(e, Fee) and e.kind == charge.kind)
         return max(total - charged, ZERO)
     dollars = unrounded(charge, traded)
-    return whole_cents(max(dollars, charge.minimum)) if dollars > 0 else ZERO
+    return whole_cents(bounded(charge, dollars, traded)) if dollars > 0 else ZERO
 
 
 def whole_cents(dollars: Decimal) -> Decimal:
@@ -281,10 +282,11 @@ def _ib_commissions(monthly_contracts: int) -> tuple[Charge, ...]:
         before = replace(before, per_contract=Decimal("0.70"))
     shares = Charge(
         "stock commission",
-        "Interactive Brokers, stocks, fixed: 0.005 a share, at least 1.00",
+        "Interactive Brokers, stocks, fixed: 0.005 a share, from 1.00 to 1 % of the value",
         date(2026, 1, 1),
         per_share=Decimal("0.005"),
         minimum=_IB_MINIMUM,
+        most=Decimal("0.01"),
     )
     return (before, guessed, now, *fee_tables.carried_back(shares))
 
