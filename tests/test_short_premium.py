@@ -17,7 +17,7 @@ from dollarbill_core.strategies.short_premium import (
 from dollarbill_core.strategies.structures import Structure
 from dollarbill_core.values.book import Assignment, Book, Fill
 from dollarbill_core.values.calendars import close_instant, sessions
-from dollarbill_core.values.contracts import Stock
+from dollarbill_core.values.contracts import Leg, Option, Stock
 from dollarbill_core.values.orders import Intent, Reason
 from tests.market_builder import chain_on
 
@@ -36,9 +36,9 @@ def view(day=MONDAY, spot=100.0, chain=None, vols=None) -> View:
     )
 
 
-def opened(market: View) -> Book:
+def opened(market: View, strategy: ShortPremium = STRATEGY) -> Book:
     """A book that sold what the strategy proposes, at the bids."""
-    (proposal,) = STRATEGY.decide(market, Book(), REG_T)
+    (proposal,) = strategy.decide(market, Book(), REG_T)
     fills = [
         Fill(
             market.now, proposal.trade, x.instrument, x.quantity, market.quote(x.instrument).bid
@@ -46,6 +46,13 @@ def opened(market: View) -> Book:
         for x in proposal.legs
     ]
     return Book().after_all(fills)
+
+
+def with_put_assigned(book: Book) -> tuple[Book, Option]:
+    """The book once one put of its trade was assigned, and the call that is left of it."""
+    put, call = sorted((x.instrument for x in book.trades[0].legs), key=lambda x: x.right)
+    event = Assignment(close_instant(MONDAY), book.trades[0].id, put, 1)
+    return book.after(event), call
 
 
 def with_asks(market: View, book: Book, factor: str) -> View:
@@ -156,17 +163,49 @@ class TestExits:
 
         assert STRATEGY.decide(market, book, REG_T) == ()
 
-    def test_delivered_stock_is_sold_and_the_other_leg_stays(self):
+    def test_once_a_side_was_assigned_the_shares_and_the_rest_are_closed_each_on_its_own(self):
         book = opened(view())
-        put = next(x for x in book.trades[0].legs if x.instrument.right == -1)
-        assigned = book.after(
-            Assignment(close_instant(MONDAY), "AAA-20260302", put.instrument, 1)
+        assigned, call = with_put_assigned(book)
+
+        shares, rest = STRATEGY.decide(view(date(2026, 3, 4)), assigned, REG_T)
+
+        assert (shares.reason, shares.legs) == (
+            Reason.DELIVERED_STOCK,
+            (Leg(Stock("AAA"), -100),),
         )
+        assert (rest.reason, rest.legs) == (Reason.ASSIGNED, (Leg(call, 1),))
 
-        (closing,) = STRATEGY.decide(view(date(2026, 3, 4)), assigned, REG_T)
+    @pytest.mark.parametrize("ask", ["0.10", "0.90", "6.00"])
+    def test_the_rest_of_an_assigned_trade_never_meets_a_target_or_a_stop(self, ask):
+        """Half of the credit bought a call worth nothing; the trade has lost on its put."""
+        assigned, call = with_put_assigned(opened(view()))
+        sold = Fill(close_instant(date(2026, 3, 3)), "AAA-20260302", Stock("AAA"), -100, D(70))
+        book = assigned.after(sold)
+        market = with_asks(view(date(2026, 3, 4)), book, ask)
 
-        assert closing.reason is Reason.DELIVERED_STOCK
-        assert [(x.instrument, x.quantity) for x in closing.legs] == [(Stock("AAA"), -100)]
+        (closing,) = STRATEGY.decide(market, book, REG_T)
+
+        assert (closing.reason, closing.legs) == (Reason.ASSIGNED, (Leg(call, 1),))
+
+    def test_the_rest_of_an_assigned_trade_waits_for_a_quote_and_the_shares_do_not(self):
+        assigned, call = with_put_assigned(opened(view()))
+        market = view(date(2026, 3, 4))
+        chain = market.chains["AAA"]
+        chain.bid[chain.row(call)] = 500.0
+
+        (shares,) = STRATEGY.decide(market, assigned, REG_T)
+
+        assert shares.reason is Reason.DELIVERED_STOCK
+
+    def test_a_side_assigned_in_part_counts_as_assigned(self):
+        two = replace(STRATEGY, quantity=2)
+        assigned, _ = with_put_assigned(opened(view(), two))
+
+        shares, rest = two.decide(view(date(2026, 3, 4)), assigned, REG_T)
+
+        assert [x.quantity for x in shares.legs] == [-100]
+        assert {x.instrument.right: x.quantity for x in rest.legs} == {1: 2, -1: 1}
+        assert rest.reason is Reason.ASSIGNED
 
 
 class TestIdentity:

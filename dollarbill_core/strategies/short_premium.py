@@ -36,6 +36,10 @@ class Strategy(Protocol):
 class ShortPremium:
     """Short options by rule. The same object runs in design, backtest, paper and live.
 
+    Target, stop and days judge a trade that is whole. Once a part of it was assigned it is
+    over: the shares are sold, and the options that are left are bought back when quoted, for
+    the reason "assigned", since beside the whole credit they would look like a profit.
+
     Parameters
     ----------
     symbols
@@ -105,30 +109,30 @@ class ShortPremium:
 
     def decide(self, view: View, book: Book, account: Account) -> tuple[Proposal, ...]:
         """First what to close, then what to open. Without a quote nothing is decided."""
-        closing = [self._closing(trade, view) for trade in book.trades]
+        closing = [each for trade in book.trades for each in self._closing(trade, view)]
         opening = [self._opening(symbol, view, book) for symbol in self.symbols]
-        return tuple(proposal for proposal in closing + opening if proposal is not None)
+        return (*closing, *(proposal for proposal in opening if proposal is not None))
 
-    def _closing(self, trade: Trade, view: View) -> Proposal | None:
-        reason = self._exit_reason(trade, view)
-        if reason is None:
-            return None
-        stock_only = reason is Reason.DELIVERED_STOCK
-        legs = tuple(
-            Leg(leg.instrument, -leg.quantity)
-            for leg in trade.legs
-            if isinstance(leg.instrument, Stock) or not stock_only
-        )
-        return Proposal(trade.id, legs, Intent.CLOSE, reason)
+    def _closing(self, trade: Trade, view: View) -> list[Proposal]:
+        """Delivered shares at once, and the options, for which they do not wait, by rule."""
+        back = [Leg(leg.instrument, -leg.quantity) for leg in trade.legs]
+        shares = tuple(leg for leg in back if isinstance(leg.instrument, Stock))
+        options = tuple(leg for leg in back if leg not in shares)
+        orders = (shares, Reason.DELIVERED_STOCK), (options, self._exit_reason(trade, view))
+        return [
+            Proposal(trade.id, legs, Intent.CLOSE, reason)
+            for legs, reason in orders
+            if legs and reason is not None
+        ]
 
     def _exit_reason(self, trade: Trade, view: View) -> Reason | None:
         """The first rule that applies; a trade without today's quotes waits for them."""
-        if any(isinstance(leg.instrument, Stock) for leg in trade.legs):
-            return Reason.DELIVERED_STOCK
         expiry = earliest_expiry(trade.legs)
         to_close = _ask_to_close(trade, view)
         if expiry is None or to_close is None:
             return None
+        if not self._is_whole(trade):
+            return Reason.ASSIGNED
         if to_close >= (1 + Decimal(str(self.stop_multiple))) * trade.credit:
             return Reason.STOP
         if to_close <= (1 - Decimal(str(self.profit_target))) * trade.credit:
@@ -136,6 +140,12 @@ class ShortPremium:
         if (expiry - view.today).days <= self.exit_dte:
             return Reason.EXIT_DTE
         return None
+
+    def _is_whole(self, trade: Trade) -> bool:
+        """Whether all that was sold is still there: no shares, each side, as many of each."""
+        sides = 2 if self.structure is Structure.SHORT_STRANGLE else 1
+        counts = [leg.quantity for leg in trade.legs if isinstance(leg.instrument, Option)]
+        return len(trade.legs) == len(counts) >= sides and len(set(counts)) == 1
 
     def _opening(self, symbol: str, view: View, book: Book) -> Proposal | None:
         if symbol not in view.chains or not _is_entry_day(view.today, self.entry_weekday):
@@ -173,10 +183,11 @@ def _demand(holds: bool, rule: str, got: object) -> None:
 
 
 def _ask_to_close(trade: Trade, view: View) -> Decimal | None:
-    """Dollars to buy the trade back at asks (bids for longs), or None without quotes."""
+    """Dollars to buy its options back at asks (bids for longs), or None without quotes."""
     total = Decimal(0)
     for leg in trade.legs:
-        assert isinstance(leg.instrument, Option)
+        if not isinstance(leg.instrument, Option):
+            continue
         try:
             quote = view.quote(leg.instrument)
         except NoQuote:
