@@ -2,7 +2,7 @@
 
 import re
 from dataclasses import replace
-from datetime import date
+from datetime import UTC, date, datetime
 from decimal import Decimal as D
 
 import pytest
@@ -18,7 +18,7 @@ from dollarbill_core.publishing.cards import (
 from dollarbill_core.results.backtest import BreakEven, backtest
 from dollarbill_core.results.performance import monthly_returns
 from dollarbill_core.rules.accounts import CASH
-from dollarbill_core.rules.breaker import BreakerState
+from dollarbill_core.rules.breaker import BreakerState, Reset
 from dollarbill_core.values.provenance import Quotes
 from tests.market_builder import three_symbols, weekly_strangles
 
@@ -124,3 +124,12 @@ def test_a_session_says_when_the_breaker_opens_nothing(state):
     (figure,) = (each for each in card.figures if each.key == "breaker")
     assert figure.value == state.value
     assert ("nothing is opened" in repr(figure)) is not state.opens
+
+
+def test_a_session_says_who_reset_the_breaker_and_why():
+    word = Reset("J. Doe", datetime(2026, 11, 1, 17, tzinfo=UTC), "smaller sizes")
+    report = SessionReport(SessionStatus.NEW, date(2026, 11, 2), "abc", "PAPER", reset=word)
+
+    (figure,) = (each for each in session_card(report).figures if each.key == "breaker")
+
+    assert figure.note == "reset by J. Doe on 2026-11-01: smaller sizes"

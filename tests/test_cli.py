@@ -1,8 +1,11 @@
 """The command line: one clear line for a mistake, an exit code for every end."""
 
+import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import closing
+from decimal import Decimal as D
 from pathlib import Path
 
 import nbformat
@@ -10,7 +13,13 @@ import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from dollarbill_core import __version__
+from dollarbill_core.desk.ledger import Ledger
+from dollarbill_core.desk.rehearsal import Rehearsal, rehearse
+from dollarbill_core.desk.reports import SessionStatus
+from dollarbill_core.publishing.cards import session_card
+from dollarbill_core.rules.breaker import Breaker, BreakerState
 from dollarbill_core.runs import cli
+from tests.market_builder import HOUSE, three_symbols, weekly_strangles
 
 
 @pytest.fixture
@@ -157,3 +166,169 @@ def test_help_is_quick_because_nothing_heavy_is_imported():
 def test_the_version_is_told(capsys):
     assert ends("--version") == 0
     assert capsys.readouterr().out.strip() == __version__
+
+
+# A person's word on a tripped breaker.
+
+CHAINS = three_symbols()
+TRIPS_ON, OPENS_ON, TRIPS_AGAIN_ON = 4, 5, 10  # places among the sessions: Friday, two Mondays
+WORD = ("--by", "J. Doe", "--why", "smaller <sizes> agreed")
+
+
+def rehearsed(path: Path, last: int) -> Rehearsal:
+    """The sessions up to a place, on a kept ledger whose breaker trips easily."""
+    return rehearse(
+        CHAINS,
+        CHAINS.sessions[: last + 1],
+        weekly_strangles(),
+        HOUSE,
+        D(200_000),
+        ledger_path=path,
+        breaker=Breaker(halt_at=D("0.004")),
+    )
+
+
+@pytest.fixture
+def halted(tmp_path: Path) -> Path:
+    path = tmp_path / "ledger.sqlite"
+    done = rehearsed(path, TRIPS_ON)
+    assert done.reports[-1].breaker is BreakerState.HALT
+    done.ledger.close()
+    return path
+
+
+def written(folder: Path) -> dict[str, bytes]:
+    """Every file but the lock, which holds nothing."""
+    files = sorted(folder.rglob("*"))
+    return {f.name: f.read_bytes() for f in files if f.is_file() and f.suffix != ".lock"}
+
+
+def test_a_person_resets_the_breaker_and_the_next_session_opens_again(halted, capsys):
+    assert ends("reset", str(halted), *WORD) == 0
+
+    told = capsys.readouterr().out
+    done = rehearsed(halted, OPENS_ON)
+
+    assert "J. Doe" in told
+    assert str(halted) in told
+    assert [report.breaker for report in done.reports[-2:]] == ["halt", "normal"]
+    assert len(done.reports[-1].sent) == 3
+    said = next(f for f in session_card(done.reports[-1]).figures if f.key == "breaker").note
+    assert said.startswith("reset by J. Doe on 20")
+    assert said.endswith(": smaller <sizes> agreed")
+    assert not done.result.reconciliation().breaks
+
+
+def test_without_a_word_the_next_session_opens_nothing(halted):
+    done = rehearsed(halted, OPENS_ON)
+
+    assert done.reports[-1].breaker is BreakerState.HALT
+    assert done.reports[-1].sent == ()
+
+
+def test_a_word_is_taken_once(halted):
+    ends("reset", str(halted), *WORD)
+    rehearsed(halted, OPENS_ON)
+
+    again = rehearsed(halted, OPENS_ON)
+    later = rehearsed(halted, TRIPS_AGAIN_ON + 2)
+
+    assert {report.status for report in again.reports} == {SessionStatus.ALREADY_DONE}
+    states = [report.breaker for report in later.reports[TRIPS_AGAIN_ON - 1 :]]
+    assert states == ["normal", "halt", "halt", "halt"]
+    (reset,) = later.ledger.last_decision().breaker.resets
+    assert (reset.by, reset.why) == ("J. Doe", "smaller <sizes> agreed")
+
+
+def test_the_decision_that_tripped_stands_as_it_was(halted):
+    before = Ledger.open(halted).last_decision()
+
+    ends("reset", str(halted), *WORD)
+
+    after = Ledger.open(halted).last_decision()
+    assert after.breaker == before.breaker
+    assert (before.reset, after.reset.by) == (None, "J. Doe")
+
+
+def test_a_second_word_before_the_next_session_is_refused(halted, capsys):
+    ends("reset", str(halted), *WORD)
+    before = written(halted.parent)
+
+    assert ends("reset", str(halted), "--by", "A. Roe", "--why", "me too") == 2
+
+    assert "a reset by J. Doe is waiting already" in capsys.readouterr().err
+    assert written(halted.parent) == before
+
+
+@pytest.mark.parametrize(
+    ("by", "why", "complaint"),
+    [
+        ("", "sizes", "--by is empty or not one line of text: say who resets the breaker"),
+        ("J. Doe", "  ", "--why is empty or not one line of text: say why it may be reset"),
+        (
+            "J. Doe",
+            "two\nlines",
+            "--why is empty or not one line of text: say why it may be reset",
+        ),
+        ("J. Doe\udcff", "sizes", "--by is empty or not one line of text"),
+    ],
+)
+def test_a_word_without_a_name_or_reason_is_refused(halted, capsys, by, why, complaint):
+    before = written(halted.parent)
+
+    assert ends("reset", str(halted), "--by", by, "--why", why) == 2
+
+    (line,) = capsys.readouterr().err.strip().splitlines()
+    assert line.startswith(f"dollarbill: {complaint}")
+    assert written(halted.parent) == before
+
+
+def test_a_breaker_that_has_not_tripped_is_not_reset(tmp_path, capsys):
+    path = tmp_path / "ledger.sqlite"
+    rehearsed(path, 0).ledger.close()
+    before = written(tmp_path)
+
+    assert ends("reset", str(path), *WORD) == 2
+
+    (line,) = capsys.readouterr().err.strip().splitlines()
+    assert line.startswith("dollarbill: the circuit breaker has not tripped")
+    assert written(tmp_path) == before
+
+
+def test_a_ledger_that_a_session_holds_is_not_reset(halted, capsys):
+    with Ledger.open(halted) as other, other.locked():
+        assert ends("reset", str(halted), *WORD) == 2
+
+    (line,) = capsys.readouterr().err.strip().splitlines()
+    assert line.startswith("dollarbill: another session is writing to")
+    assert Ledger.open(halted).last_decision().reset is None
+
+
+def recipes(path: Path) -> None:
+    with closing(sqlite3.connect(path)) as db, db:
+        db.execute("CREATE TABLE recipes (name TEXT)")
+
+
+@pytest.mark.parametrize(
+    ("make", "complaint"),
+    [
+        (lambda path: None, "no ledger at"),
+        (Path.mkdir, "no ledger at"),
+        (Path.touch, "no ledger at"),
+        (lambda path: path.write_text("dear diary, " * 1000), "is no readable ledger"),
+        (recipes, "holds something else"),
+    ],
+    ids=["missing", "folder", "empty", "diary", "recipes"],
+)
+def test_what_is_no_ledger_is_left_alone(tmp_path, capsys, make, complaint):
+    path = tmp_path / "there" / "l.sqlite"
+    path.parent.mkdir()
+    make(path)
+    before = written(tmp_path)
+
+    assert ends("reset", str(path), *WORD) == 2
+
+    (line,) = capsys.readouterr().err.strip().splitlines()
+    assert line.startswith("dollarbill: ")
+    assert complaint in line
+    assert written(tmp_path) == before

@@ -118,6 +118,7 @@ VALUES = [
     Provenance("x", Quotes.QUOTED, T0, "0", Stage.PAPER, seed=7, warnings=("SURVIVORS",)),
     Close(LINE, {PUT: Quote(D("1.20"), D("1.30"), T0)}),
     Decision("h", BREAKER, D(2), (Refusal(ORDER, "no"),)),
+    Decision("h", BREAKER, D(2), reset=RESET),
     Snapshot("h", (Candidate(PUT, -0.1613, "taken"),)),
     SessionReport(
         SessionStatus.NEW,
@@ -134,6 +135,7 @@ VALUES = [
         unfilled=(Unfilled(ORDER, "crossed"),),
         line=LINE,
         breaker=BreakerState.HALT,
+        reset=RESET,
     ),
 ]
 
@@ -183,3 +185,11 @@ def test_what_has_no_record_is_refused():
 def test_symbols_name_instruments():
     assert instrument_of("BRK.B") == Stock("BRK.B")
     assert instrument_of(PUT.occ) == PUT
+
+
+def test_a_decision_stored_before_a_reset_could_be_still_reads():
+    decision = Decision("h", BREAKER, D(2))
+    stored = json.loads(as_text(decision))
+    del stored["reset"]
+
+    assert from_text(Decision, json.dumps(stored)) == decision

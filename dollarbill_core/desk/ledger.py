@@ -33,6 +33,7 @@ from dollarbill_core.desk.tables import (
     Snapshot,
     StoredOrder,
 )
+from dollarbill_core.rules.breaker import Reset
 from dollarbill_core.values.book import Book, Event
 from dollarbill_core.values.orders import Order, OrderState
 from dollarbill_core.values.provenance import Provenance
@@ -46,6 +47,9 @@ _MAY_BECOME = {
     OrderState.WORKING: _ENDS,
     **{state: set[OrderState]() for state in _ENDS},
 }
+_LAST_DECIDED = (
+    sa.select(RunRow).where(RunRow.decision.is_not(None)).order_by(RunRow.id.desc()).limit(1)
+)
 Row = TypeVar("Row", bound=Base)
 
 
@@ -197,9 +201,7 @@ class Ledger:
 
     def last_decision(self) -> Decision | None:
         """The decision of the latest run that came so far."""
-        query = sa.select(RunRow).where(RunRow.decision.is_not(None))
-        rows = self._rows(query.order_by(RunRow.id.desc()).limit(1))
-        return next((row.value.decision for row in rows), None)
+        return next((row.value.decision for row in self._rows(_LAST_DECIDED)), None)
 
     def orders(self, *states: OrderState) -> tuple[StoredOrder, ...]:
         """Orders in the order decided: those in these states, or all."""
@@ -270,6 +272,17 @@ class Ledger:
                 OrderRow.intended(run, place, order, snapshot)
                 for place, (order, snapshot) in enumerate(orders)
             )
+
+    def reset(self, word: Reset) -> None:
+        """Write down a person's word on a tripped breaker; the next session takes it.
+
+        Raises ValueError if the breaker has not tripped, or if a word is waiting already.
+        """
+        decision = self.last_decision()
+        if decision is None:
+            raise LedgerError("no session has decided yet: there is nothing to reset")
+        with self._transaction() as db:
+            db.scalars(_LAST_DECIDED).one().decision = as_text(decision.with_reset(word))
 
     def move(self, run: int, client_order_id: str, state: OrderState, why: str = "") -> None:
         """Write down where an order stands now, and which run has seen it.
@@ -365,7 +378,10 @@ def _engine(where: str | Path) -> sa.Engine:
 def _prepare_sqlite(connection: Any, _: object) -> None:
     """Durable and strict; transactions begin where we say, so they hold schema changes too."""
     connection.isolation_level = None
-    for setting in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
+    # The journal's mode is kept in the file: another program's database keeps its own.
+    tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}
+    ours = ["journal_mode = WAL"] if not tables or "runs" in tables else []
+    for setting in (*ours, "synchronous = FULL", "foreign_keys = ON"):
         connection.execute(f"PRAGMA {setting}").close()
 
 

@@ -11,7 +11,7 @@ from dollarbill_core.desk.broker import Broker
 from dollarbill_core.desk.ledger import Ledger
 from dollarbill_core.results.backtest import Result
 from dollarbill_core.results.nav import NavLine
-from dollarbill_core.rules.breaker import BreakerState
+from dollarbill_core.rules.breaker import BreakerState, Reset
 from dollarbill_core.rules.limits import Refusal
 from dollarbill_core.strategies.day import House, Unfilled
 from dollarbill_core.values.book import Book, Event, Flow
@@ -56,7 +56,8 @@ class SessionReport:
     """What one session found, booked, sent and was worth. ``why`` says what stopped it.
 
     ``events`` are those booked in this session; ``unfilled`` the earlier orders that lapsed in
-    it; ``refused`` names orders stopped by a gate or by the broker.
+    it; ``refused`` names orders stopped by a gate or by the broker; ``reset`` is the last
+    word of a person that lifted the breaker.
     """
 
     status: SessionStatus
@@ -71,6 +72,7 @@ class SessionReport:
     unfilled: tuple[Unfilled, ...] = ()
     line: NavLine | None = None
     breaker: BreakerState = BreakerState.NORMAL
+    reset: Reset | None = None
 
     @property
     def is_reconciled(self) -> bool:

@@ -55,7 +55,8 @@ class Desk:
     """Everything that a session works with.
 
     ``patience`` are the seconds between looks for an order that a broker may or may not have.
-    ``reset`` is a person's word that a tripped breaker may trade again, taken once.
+    ``reset`` is a person's word that a tripped breaker may trade again, taken once; one may
+    also stand in the ledger, by ``dollarbill reset``.
     """
 
     strategy: Strategy
@@ -290,6 +291,7 @@ class _Session:
             ledger.run(self.view.today, self.run.strategy_hash),
             ledger.last_decision(),
         )
+        breaker = latest.breaker if latest else self.desk.breaker
         gated = run.decision.refused if run and run.decision else ()
         ended = [each for each in ledger.orders() if each.ended_in == self.run.id]
         rejected = [e for e in ended if e.state is OrderState.REJECTED]
@@ -303,7 +305,8 @@ class _Session:
             refused=(*gated, *(Refusal(each.order, each.why) for each in rejected)),
             unfilled=tuple(Unfilled(each.order, each.why) for each in lapsed),
             line=line,
-            breaker=latest.breaker.state if latest else self.desk.breaker.state,
+            breaker=breaker.state,
+            reset=breaker.resets[-1] if breaker.resets else None,
         )
 
 
@@ -312,13 +315,14 @@ def _breaker_now(desk: Desk, before: Decision | None) -> Breaker:
 
     Raises ValueError if there is a reset and the breaker has not tripped.
     """
-    breaker, asked = desk.breaker, desk.reset
+    breaker, words = desk.breaker, [desk.reset]
     if before is not None:
-        last = before.breaker
+        last, words = before.breaker, [before.reset, desk.reset]
         breaker = replace(breaker, peak=last.peak, state=last.state, resets=last.resets)
-    if asked is None or asked in breaker.resets:
-        return breaker
-    return breaker.reset(by=asked.by, at=asked.at, why=asked.why)
+    for word in words:
+        if word is not None and word not in breaker.resets:
+            breaker = breaker.reset(by=word.by, at=word.at, why=word.why)
+    return breaker
 
 
 def _blank(desk: Desk, day: date, status: SessionStatus, why: str) -> SessionReport:

@@ -1,7 +1,7 @@
 """The ledger's tables, and the values that their rows stand for."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
@@ -13,7 +13,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from dollarbill_core.desk.records import as_text, event_from_text, from_text
 from dollarbill_core.market.chains import Quote
 from dollarbill_core.results.nav import NavLine
-from dollarbill_core.rules.breaker import Breaker
+from dollarbill_core.rules.breaker import Breaker, Reset
 from dollarbill_core.rules.limits import Refusal
 from dollarbill_core.values.book import Event
 from dollarbill_core.values.contracts import Option
@@ -32,12 +32,29 @@ class RunStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What a session decided, beside its orders: by which view, and what the gates refused."""
+    """What a session decided, beside its orders: by which view, and what the gates refused.
+
+    ``reset`` is a person's word given since, on a breaker that stands tripped here; the next
+    decision takes it.
+    """
 
     view_hash: str
     breaker: Breaker
     units: Decimal
     refused: tuple[Refusal, ...] = ()
+    reset: Reset | None = None
+
+    def with_reset(self, word: Reset) -> "Decision":
+        """The same decision with a person's word on its breaker.
+
+        Raises ValueError if the breaker has not tripped, or if a word is waiting already.
+        """
+        if self.reset is not None:
+            raise ValueError(
+                f"a reset by {self.reset.by} is waiting already: run the next session"
+            )
+        self.breaker.reset(by=word.by, at=word.at, why=word.why)
+        return replace(self, reset=word)
 
 
 @dataclass(frozen=True, slots=True)

@@ -223,7 +223,10 @@ def session_card(report: SessionReport) -> Card:
 
 
 def _breaker_said(report: SessionReport) -> str:
-    return "" if report.breaker.opens else "nothing is opened until a person resets it"
+    if not report.breaker.opens:
+        return "nothing is opened until a person resets it"
+    word = report.reset
+    return f"reset by {word.by} on {word.at:%Y-%m-%d}: {word.why}" if word else ""
 
 
 def statement_card(statement: Statement, break_even: BreakEven | None = None) -> Card:

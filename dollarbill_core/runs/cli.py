@@ -96,6 +96,48 @@ def doctor() -> None:
     raise typer.Exit(0 if all(row.ok for row in rows) else 1)
 
 
+@app.command()
+def reset(
+    ledger: Annotated[str, typer.Argument(help="The file that a kept ledger is in.")],
+    by: Annotated[str, typer.Option(help="Who says that trading may go on.")],
+    why: Annotated[str, typer.Option(help="The reason, one line.")],
+) -> None:
+    """Let a tripped circuit breaker open trades again; the next session takes the word once.
+
+    Exit codes: 0 written down, 2 bad input, or a session is at work on the ledger.
+    """
+    from sqlalchemy.exc import DBAPIError
+
+    from dollarbill_core.desk.ledger import Ledger
+    from dollarbill_core.rules.breaker import Reset
+    from dollarbill_core.runs.parameters import ParameterError
+
+    word = Reset(
+        _one_line(by, "--by", "say who resets the breaker"),
+        datetime.now().astimezone(),
+        _one_line(why, "--why", "say why it may be reset"),
+    )
+    path = Path(ledger).expanduser().resolve()
+    if not path.is_file() or not path.stat().st_size:
+        raise ParameterError(f"no ledger at {path}: name the file that the sessions keep")
+    try:
+        with Ledger.open(path) as kept, kept.locked():
+            kept.reset(word)
+    except ValueError as error:
+        raise ParameterError(str(error)) from error
+    except (DBAPIError, OSError) as error:  # read-only, or another program writes to it
+        raise ParameterError(f"{path}: {getattr(error, 'orig', error)}") from error
+    typer.echo(f"breaker reset by {word.by}: the next session on {path} takes it")
+
+
+def _one_line(text: str, option: str, ask: str) -> str:
+    from dollarbill_core.runs.parameters import ParameterError
+
+    if not text.strip() or not text.isprintable():
+        raise ParameterError(f"{option} is empty or not one line of text: {ask}")
+    return text.strip()
+
+
 def _settings() -> "Settings":
     from dollarbill_core.sources.settings import load_settings
 
