@@ -19,6 +19,7 @@ from dollarbill_core.rules.assignment import (
     events_at_close,
     expired,
     settlement,
+    unseen_eves,
 )
 from dollarbill_core.rules.exercise import ExercisePolicy
 from dollarbill_core.rules.margin import requirement
@@ -32,8 +33,9 @@ from dollarbill_core.values.book import (
     Position,
     Split,
 )
-from dollarbill_core.values.calendars import close_instant, previous_session
-from dollarbill_core.values.contracts import Option, Right, Stock
+from dollarbill_core.values.calendars import close_instant, previous_session, sessions
+from dollarbill_core.values.contracts import Leg, Option, Right, Stock
+from tests.market_builder import FIRST_DAY, LAST_DAY, made_chains
 from tests.test_exercise import flat_chain
 
 THURSDAY, FRIDAY, MONDAY = date(2026, 11, 19), date(2026, 11, 20), date(2026, 11, 23)
@@ -607,3 +609,71 @@ def test_a_close_of_before_the_last_day_settles_nothing():
     struck = replace(without_friday(close=None), prints={("XYZ", FRIDAY): D("99.50")})
     (event,) = settlement(holding(option(), -1), struck)
     assert isinstance(event, Assignment)
+
+
+class TestUnseenEves:
+    """Short calls at 100 on AAA, which closes at 120 and goes ex on the eleventh session."""
+
+    DAYS = sessions(FIRST_DAY, LAST_DAY)
+    BEFORE, EVE, EX = DAYS[8:11]
+    CALL = option(Right.CALL, root="AAA", expiry=date(2026, 4, 17))
+
+    def chains(self, hole=None, spoiled=None, others=True):
+        """Without a session of AAA on ``hole``, without quotes or vols on ``spoiled``."""
+
+        def spoil(day, chain):
+            nothing = np.full(len(chain), np.nan)
+            zero = np.zeros(len(chain))
+            return replace(chain, vol=nothing, bid=zero) if day == spoiled else chain
+
+        closes = {name: np.full(len(self.DAYS), 120.0) for name in ("AAA", "BBB")[: 1 + others]}
+        paid = dict.fromkeys(("AAA", "SPX"), (CashDividend(self.EX, D(2)),))
+        made = made_chains(closes, dividends=paid, spoil=spoil)
+        left = tuple(day for day in self.DAYS if day != hole)
+        days = made.days | {"AAA": replace(made.days["AAA"], sessions=left)}
+        return replace(made, days=days)
+
+    def unseen(self, chains, leg=None):
+        leg = leg or Leg(self.CALL, -2)
+        return unseen_eves([(day, (leg,)) for day in chains.sessions], chains)
+
+    @pytest.mark.parametrize(
+        ("market", "count"),
+        [
+            ({}, 0),
+            ({"hole": EVE}, 2),
+            ({"hole": EVE, "others": False}, 2),
+            ({"hole": EX, "others": False}, 0),
+            ({"hole": BEFORE}, 0),
+            ({"spoiled": EVE}, 2),
+            ({"spoiled": BEFORE}, 0),
+        ],
+        ids=["all there", "no chain", "no session", "none on the ex-date",
+             "none the day before", "no vol", "no vol the day before"],
+    )  # fmt: skip
+    def test_what_nobody_could_judge_is_counted(self, market, count):
+        assert self.unseen(self.chains(**market)) == count
+
+    @pytest.mark.parametrize(
+        "leg",
+        [
+            Leg(CALL, 2),
+            Leg(replace(CALL, right=Right.PUT), -2),
+            Leg(replace(CALL, expiry=EVE), -2),
+            Leg(replace(CALL, root="SPX"), -2),
+            Leg(Stock("AAA"), -200),
+        ],
+        ids=str,
+    )
+    def test_only_short_calls_that_live_over_the_ex_date_count(self, leg):
+        assert self.unseen(self.chains(hole=self.EVE), leg) == 0
+
+    def test_a_call_that_ends_on_the_ex_date_counts(self):
+        last = Leg(replace(self.CALL, expiry=self.EX), -1)
+
+        assert self.unseen(self.chains(hole=self.EVE), last) == 1
+
+    def test_a_call_closed_before_the_hole_does_not(self):
+        held = [(self.DAYS[7], (Leg(self.CALL, -2),)), (self.BEFORE, ()), (self.EX, ())]
+
+        assert unseen_eves(held, self.chains(hole=self.EVE)) == 0

@@ -8,6 +8,7 @@ from decimal import Decimal as D
 import numpy as np
 import pytest
 
+from dollarbill_core.market.carry import CashDividend
 from dollarbill_core.results.backtest import (
     BreakEven,
     backtest,
@@ -20,6 +21,7 @@ from dollarbill_core.results.nav import reconciliation
 from dollarbill_core.rules.breaker import Breaker
 from dollarbill_core.rules.costs import FREE
 from dollarbill_core.rules.fills import FillModel
+from dollarbill_core.strategies.structures import Structure
 from dollarbill_core.values.book import Assignment, Book, Fee, Fill
 from dollarbill_core.values.orders import Reason
 from dollarbill_core.values.provenance import Stage
@@ -152,6 +154,20 @@ def test_a_missing_quote_is_marked_at_the_worse_and_never_traded():
     assert closings <= {Reason.DELIVERED_STOCK}
     assert result.pessimistic_profit <= result.net_profit
     assert result.reconciliation().is_clean
+
+
+def test_a_hole_on_the_eve_of_an_ex_date_is_counted():
+    entered, eve, ex_date = CHAINS.sessions[1], *CHAINS.sessions[5:7]
+    calls = replace(STRATEGY, symbols=("AAA",), structure=Structure.SHORT_CALL, quantity=3)
+    paid = {"AAA": (CashDividend(ex_date, D("0.50")),)}
+    whole = three_symbols(dividends=paid)
+    left = tuple(day for day in CHAINS.sessions if day != eve)
+    holed = replace(whole, days=whole.days | {"AAA": replace(whole.days["AAA"], sessions=left)})
+
+    seen, unseen = (backtest(chains, calls, CAPITAL) for chains in (whole, holed))
+
+    assert next(e.at.date() for e in unseen.events if isinstance(e, Fill)) == entered
+    assert (seen.unseen_eves, unseen.unseen_eves) == (0, 3)
 
 
 def test_a_small_account_is_refused_and_never_called():

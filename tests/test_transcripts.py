@@ -87,6 +87,19 @@ def test_the_first_refusal_is_told_with_its_reason(rehearsal):
     assert "first refused" not in transcripts.doubts_told(none)
 
 
+def test_eves_that_nobody_could_judge_are_told_where_there_are_any(rehearsal):
+    told = transcripts.doubts_told(replace(rehearsal.result, unseen_eves=3))
+
+    assert (
+        "\nshort calls held over an ex-date on whose eve no quotes said who exercises 3: "
+        in told
+    )
+    assert rehearsal.result.unseen_eves == 0
+    for none in (0, None):
+        result = replace(rehearsal.result, unseen_eves=none)
+        assert "ex-date" not in transcripts.doubts_told(result)
+
+
 def test_a_session_in_words(rehearsal):
     busy = next(report for report in rehearsal.reports if report.sent)
     refused = next((r for r in rehearsal.reports if r.refused), None)

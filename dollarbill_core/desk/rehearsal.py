@@ -13,6 +13,8 @@ from dollarbill_core.desk.simulated import SimulatedBroker, opening_flow
 from dollarbill_core.market.chains import NoChains, Quote
 from dollarbill_core.market.view import Chains, View
 from dollarbill_core.results.backtest import CASH_SENTENCE, Progress, Result
+from dollarbill_core.results.nav import held_at_closes
+from dollarbill_core.rules.assignment import unseen_eves
 from dollarbill_core.rules.breaker import Breaker
 from dollarbill_core.strategies.day import House
 from dollarbill_core.strategies.short_premium import Strategy
@@ -93,7 +95,9 @@ def rehearse(
         report = run_session(desk, close_instant(day), market_of(chains, broker))
         report.demand_reconciled()
         reports.append(report)
-    return Rehearsal(tuple(reports), ledger, recorded_result(ledger, house, desk.source))
+    result = recorded_result(ledger, house, desk.source)
+    unseen = unseen_eves(held_at_closes(result.lines), chains)
+    return Rehearsal(tuple(reports), ledger, replace(result, unseen_eves=unseen))
 
 
 def _demand_same_prices(chains: Chains, ledger: Ledger) -> None:

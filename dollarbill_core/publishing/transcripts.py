@@ -17,6 +17,11 @@ from dollarbill_core.rules.breaker import Breaker
 from dollarbill_core.values.book import Event, Expiry, Fee, Fill
 from dollarbill_core.values.provenance import Provenance
 
+UNSEEN = (
+    "short calls held over an ex-date on whose eve no quotes said who exercises {}: nobody "
+    "did, which flatters the result"
+)
+
 
 def of_trade(trade: str, events: Iterable[Event]) -> tuple[Event, ...]:
     """The events of one trade, in order."""
@@ -130,6 +135,7 @@ def doubts_told(result: Result) -> str:
             *(f"first refused: {each.order.trade} | {each.why}" for each in result.refused[:1]),
             f"marks without a quote {result.modelled_marks}, closes at which an exit waited "
             f"{result.blind_closes}",
+            *([UNSEEN.format(result.unseen_eves)] if result.unseen_eves else []),
             str(result.estimated_fees),
             "net if what is open were closed across the widest spread seen "
             f"{result.pessimistic_profit:,.2f}",

@@ -15,10 +15,12 @@ from dollarbill_core.results.nav import (
     NavLine,
     Reconciliation,
     closed_trades,
+    held_at_closes,
     nav_line,
     reconciliation,
 )
 from dollarbill_core.rules.accounts import REG_T, Account
+from dollarbill_core.rules.assignment import unseen_eves
 from dollarbill_core.rules.breaker import Breaker
 from dollarbill_core.rules.costs import INTERACTIVE_BROKERS, Costs, EstimatedFees
 from dollarbill_core.rules.exercise import CERTAIN, ExercisePolicy
@@ -49,7 +51,10 @@ Progress = Callable[[Iterable[date]], Iterable[date]]
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """A finished backtest: raw events and a line for each session; the rest is derived."""
+    """A finished backtest: raw events and a line for each session; the rest is derived.
+
+    ``unseen_eves`` counts short calls (`assignment.unseen_eves`); None without the chains.
+    """
 
     capital: Decimal
     provenance: Provenance
@@ -60,6 +65,7 @@ class Result:
     unfilled: tuple[Unfilled, ...]
     widest_spread: Decimal
     book: Book
+    unseen_eves: int | None = None
 
     @property
     def equity(self) -> "pd.Series":
@@ -183,7 +189,8 @@ def backtest(
     run = _Run(house, strategy, breaker or Breaker(), capital, chains.sessions[0])
     for day in progress(chains.sessions):
         run.one_day(chains.view(day, run.last_quotes))
-    return run.result(chains.provenance)
+    result = run.result(chains.provenance)
+    return replace(result, unseen_eves=unseen_eves(held_at_closes(result.lines), chains))
 
 
 class _Run:

@@ -22,7 +22,7 @@ from dollarbill_core.values.book import (
     Interest,
     Split,
 )
-from dollarbill_core.values.contracts import Instrument, Legs, Option, Right, Stock
+from dollarbill_core.values.contracts import Instrument, Leg, Legs, Option, Right, Stock
 from dollarbill_core.values.orders import Reason
 
 ZERO = Decimal(0)
@@ -82,6 +82,14 @@ def nav_line(book: Book, view: View, account: Account, events: int) -> NavLine:
         required = requirement(book, view, REG_T)
     free = excess(book, view, required)
     return NavLine(view.today, book.cash, marks, required.maintenance, free, events)
+
+
+def held_at_closes(lines: Iterable[NavLine]) -> tuple[tuple[date, Legs], ...]:
+    """What stood at each close, by day."""
+    return tuple(
+        (line.day, tuple(Leg(mark.instrument, mark.quantity) for mark in line.marks))
+        for line in lines
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,14 +5,16 @@ Options on indices pay in cash; all others deliver shares at the strike, into th
 option. Which of several contracts are assigned is drawn; the chances are `exercise`'s.
 """
 
-from collections.abc import Callable
-from datetime import datetime
+from collections.abc import Callable, Sequence
+from datetime import date, datetime
 from decimal import Decimal
+from itertools import pairwise
+from typing import TypeGuard
 
 import numpy as np
 
 from dollarbill_core.market.chains import NoQuote
-from dollarbill_core.market.view import View
+from dollarbill_core.market.view import Chains, View
 from dollarbill_core.rules.exercise import (
     CERTAIN,
     ExercisePolicy,
@@ -22,8 +24,19 @@ from dollarbill_core.rules.exercise import (
     may_pay,
 )
 from dollarbill_core.values.book import Assignment, Book, Event, Exercise, Expiry
-from dollarbill_core.values.calendars import expiry_instant, last_trading_day
-from dollarbill_core.values.contracts import Option, Settlement, dollars_per_share
+from dollarbill_core.values.calendars import (
+    expiry_instant,
+    last_trading_day,
+    previous_session,
+)
+from dollarbill_core.values.contracts import (
+    Instrument,
+    Legs,
+    Option,
+    Right,
+    Settlement,
+    dollars_per_share,
+)
 
 Held = tuple[str, Option, int]  # the trade, or none; the option; its signed quantity
 Chance = Callable[[Option], float]
@@ -133,6 +146,49 @@ def early_assignments(
         for trade, option, _ in due
         if assigned[trade, option]
     )
+
+
+def unseen_eves(held: Sequence[tuple[date, Legs]], chains: Chains) -> int:
+    """How many short calls stood over an ex-date on whose eve nobody could judge exercise.
+
+    There was no session in the data that day, no chain of the underlying, or none with a vol.
+    Nobody exercises on such a day, which flatters whoever is short the call.
+
+    Parameters
+    ----------
+    held
+        What was held at each close, in order: signed quantities, of which the calls count.
+    """
+    unseen = 0
+    for (day, legs), (later, _) in pairwise(held):
+        for leg in legs:
+            if _is_short_call(option := leg.instrument, leg.quantity):
+                until = min(later, last_trading_day(option.expiry))
+                paid = chains.dividends.get(option.underlying, ())
+                over = (each.ex_date for each in paid if day < each.ex_date <= until)
+                eves = {previous_session(ex_date) for ex_date in over}
+                unseen -= leg.quantity * sum(not _is_seen(option, x, chains) for x in eves)
+    return unseen
+
+
+def _is_short_call(instrument: Instrument, quantity: int) -> TypeGuard[Option]:
+    """Of those that may be exercised early and are standard, as ``_is_due`` has it."""
+    if not isinstance(instrument, Option) or instrument.is_european or instrument.is_adjusted:
+        return False
+    return quantity < 0 and instrument.right is Right.CALL
+
+
+def _is_seen(option: Option, eve: date, chains: Chains) -> bool:
+    """Whether the chains of that day say what a rational holder does."""
+    if eve not in chains.days.get(option.underlying, ()):
+        return False
+    view = chains.view(eve)
+    try:
+        if may_pay(option, view):
+            early_exercise(option, view)
+    except NoQuote:
+        return False
+    return True
 
 
 def _options(book: Book) -> list[Held]:
