@@ -1,4 +1,4 @@
-"""The command line: run a notebook, list the runs, ask the doctor."""
+"""The command line: run a notebook, list the runs, ask the doctor, reset the breaker."""
 
 import os
 import signal
