@@ -21,6 +21,7 @@ from dollarbill_core.results.nav import reconciliation
 from dollarbill_core.rules.breaker import Breaker
 from dollarbill_core.rules.costs import FREE
 from dollarbill_core.rules.fills import FillModel
+from dollarbill_core.strategies.short_premium import ShortPremium
 from dollarbill_core.strategies.structures import Structure
 from dollarbill_core.values.book import Assignment, Book, Fee, Fill
 from dollarbill_core.values.orders import Reason
@@ -295,3 +296,17 @@ class TestWords:
     def test_no_break_even_is_said(self):
         never = BreakEven(None, ((-0.08, D(-1)), (0.16, D(-1))))
         assert "has no break-even, none: it loses from" in premium_sentence(never, 0.02)
+
+
+def test_a_strangle_whose_put_is_assigned_early_ends_as_assigned_not_at_its_target():
+    """AAA falls from 100 to 84 on the eighth session; the call is next to worthless."""
+    closes = np.where(np.arange(len(CHAINS.sessions)) < 7, 100.0, 84.0)
+    rules = {"put_delta": 0.3, "call_delta": 0.3, "exit_dte": 0, "stop_multiple": 100.0}
+
+    result = backtest(made_chains({"AAA": closes}), ShortPremium(("AAA",), **rules), CAPITAL)
+
+    (trade,) = result.trades
+    assert (trade.assigned, trade.reason, trade.profit < 0) == (True, Reason.ASSIGNED, True)
+    assert result.reconciliation().is_clean
+    reasons = [str(e.reason) for e in result.events if isinstance(e, Fill)]
+    assert reasons[:4] == ["entry", "entry", "delivered stock sold", "assigned"]
