@@ -21,7 +21,7 @@ from dollarbill_core.publishing.risk_charts import (
 )
 from dollarbill_core.results.margin_study import asked_by
 from dollarbill_core.rules.accounts import ALPACA, CASH, PORTFOLIO, REG_T
-from dollarbill_core.rules.shocks import SHOCKS
+from dollarbill_core.rules.shocks import SHOCKS, VERSION
 from dollarbill_core.rules.stress import shock_outcomes, stress, stress_matrix
 from dollarbill_core.values.book import Book, Position
 from dollarbill_core.values.calendars import close_instant, expiry_instant, years_between
@@ -189,3 +189,7 @@ def test_accounts_that_all_refuse_say_so():
     assert accounts_picture(asked).title == "No account of these may hold it"
     with pytest.raises(ValueError, match="no account was asked"):
         accounts_picture([])
+
+
+def test_the_shocks_say_which_version_of_their_table_they_are_from():
+    assert f"version {VERSION}" in shocks_picture(SHOCKED).alt

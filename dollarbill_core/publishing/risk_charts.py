@@ -11,6 +11,7 @@ from dollarbill_core.pricing.machine_code import Floats
 from dollarbill_core.publishing.charts import BLACK, BLUE, SKY, VERMILION, full, whole_dollars
 from dollarbill_core.publishing.pictures import Picture, Trace, line
 from dollarbill_core.results.margin_study import Asked
+from dollarbill_core.rules.shocks import VERSION
 from dollarbill_core.rules.stress import Matrix, ShockOutcome
 
 WHITE = "#ffffff"
@@ -187,7 +188,7 @@ def shocks_picture(outcomes: Sequence[ShockOutcome], *, label: str = "") -> Pict
     return Picture(
         cost if worst.profit < 0 else "None of these shocks would cost anything",
         f"{label + ': ' if label else ''}{'; '.join(map(str, outcomes))}. {len(called)} of "
-        f"{len(names)} shocks bring a margin call.",
+        f"{len(names)} shocks bring a margin call. Table of shocks: version {VERSION}.",
         tuple(_bars(outcomes, each) for each in measures),
         layout={
             "barmode": "group",
