@@ -1,0 +1,72 @@
+"""A file read in pieces: rows that may be stored, what is refused, and where to go on."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+import pyarrow as pa
+
+from dollarbill_core.sources.schema import Table
+
+
+class UnreadableFile(ValueError):
+    """A file that is not of the format it was said to be; one line: file, why, what to do."""
+
+    exit_code = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Reject:
+    """A row that is not stored: where it stood, why, and what it said (shortened)."""
+
+    place: str
+    reason: str
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A part of a file.
+
+    Attributes
+    ----------
+    rows
+        What may be stored, by table and symbol; the symbol is "" for tables without one.
+    rejects
+        What is not.
+    resume
+        Given to ``Reader.pieces`` as ``start``, reading goes on after this piece.
+    done
+        The share of the file that is read with this piece, 0 to 1.
+    """
+
+    rows: Mapping[tuple[Table, str], pa.Table]
+    resume: int
+    done: float
+    rejects: tuple[Reject, ...] = field(default=())
+
+
+class Reader(Protocol):
+    """How one format is read.
+
+    Attributes
+    ----------
+    name
+        What the command line calls it.
+    seen
+        The header, and where a real file with it was seen.
+    """
+
+    name: str
+    seen: str
+
+    def pieces(self, file: Path, start: int = 0) -> Iterator[Piece]:
+        """The file from ``start`` on, in memory that does not grow with it.
+
+        Raises
+        ------
+        UnreadableFile
+            If it is not of this format.
+        """
+        ...
