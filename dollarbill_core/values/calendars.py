@@ -4,10 +4,10 @@ from bisect import bisect_left, bisect_right
 from datetime import UTC, date, datetime, time, timedelta
 from functools import cache
 from typing import NamedTuple
-from warnings import catch_warnings
 from zoneinfo import ZoneInfo
 
 from dollarbill_core.values.contracts import Option
+from dollarbill_core.values.holidays import early_closes, holidays
 
 MARKET_ZONE = ZoneInfo("America/New_York")
 FIRST_DAY = date(1990, 1, 2)
@@ -40,15 +40,13 @@ class _Market(NamedTuple):
 
 @cache
 def _market() -> _Market:
-    """The NYSE's sessions, built once per process (0.3 s, after pandas is imported)."""
-    from exchange_calendars.exchange_calendar_xnys import XNYSExchangeCalendar
-
-    # Its own code uses what pandas 3.1 deprecates; that is not our caller's concern.
-    with catch_warnings(action="ignore", category=DeprecationWarning):
-        nyse = XNYSExchangeCalendar(start=FIRST_DAY.isoformat(), end=LAST_DAY.isoformat())
-    closes = nyse.closes[nyse.early_closes].dt.tz_convert(MARKET_ZONE)
-    early = {day.date(): close.time() for day, close in closes.items()}
-    return _Market(tuple(day.date() for day in nyse.sessions), early)
+    """The New York Stock Exchange's sessions, built once per process."""
+    every = (FIRST_DAY + timedelta(days=n) for n in range((LAST_DAY - FIRST_DAY).days + 1))
+    years = range(FIRST_DAY.year, LAST_DAY.year + 1)
+    closed = frozenset[date]().union(*map(holidays, years))
+    days = tuple(day for day in every if day.weekday() <= _FRIDAY and day not in closed)
+    early = {day: at for year in years for day, at in early_closes(year).items()}
+    return _Market(days, early)
 
 
 def _checked(day: date) -> date:
