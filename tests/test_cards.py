@@ -15,7 +15,8 @@ from dollarbill_core.publishing.cards import (
     session_card,
     signed_dollars,
 )
-from dollarbill_core.results.backtest import BreakEven, backtest
+from dollarbill_core.results.backtest import backtest
+from dollarbill_core.results.break_even import BreakEven
 from dollarbill_core.results.performance import monthly_returns
 from dollarbill_core.rules.accounts import CASH
 from dollarbill_core.rules.breaker import BreakerState, Reset

@@ -14,7 +14,8 @@ from dollarbill_core.publishing.charts import (
     premium_figure,
     trades_figure,
 )
-from dollarbill_core.results.backtest import BreakEven, backtest
+from dollarbill_core.results.backtest import backtest
+from dollarbill_core.results.break_even import BreakEven
 from dollarbill_core.results.performance import underwater
 from dollarbill_core.values.orders import Reason
 from tests.market_builder import three_symbols, weekly_strangles

@@ -9,7 +9,7 @@ import pytest
 from dollarbill_core.desk.rehearsal import rehearse
 from dollarbill_core.market.view import View
 from dollarbill_core.publishing import transcripts
-from dollarbill_core.results.backtest import BreakEven
+from dollarbill_core.results.break_even import BreakEven
 from dollarbill_core.results.monthly import monthly_statement
 from dollarbill_core.results.outlook import outlook
 from dollarbill_core.rules.breaker import Breaker

@@ -5,7 +5,8 @@ from decimal import Decimal
 from html import escape
 
 from dollarbill_core.desk.reports import SessionReport
-from dollarbill_core.results.backtest import BreakEven, Result
+from dollarbill_core.results.backtest import Result
+from dollarbill_core.results.break_even import BreakEven
 from dollarbill_core.results.monthly import SINCE_INCEPTION, Statement
 from dollarbill_core.results.outlook import Outlook
 from dollarbill_core.results.performance import monthly_returns

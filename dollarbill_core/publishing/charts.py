@@ -9,7 +9,7 @@ import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from dollarbill_core.results.backtest import BreakEven
+from dollarbill_core.results.break_even import BreakEven
 from dollarbill_core.results.bridge import growth
 from dollarbill_core.results.nav import ClosedTrade, NavLine
 from dollarbill_core.results.performance import underwater, worst_drawdown

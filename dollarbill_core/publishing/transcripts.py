@@ -6,7 +6,8 @@ from decimal import Decimal
 
 from dollarbill_core.desk.reports import Comparison, SessionReport
 from dollarbill_core.market.view import View
-from dollarbill_core.results.backtest import BreakEven, Result
+from dollarbill_core.results.backtest import Result
+from dollarbill_core.results.break_even import BreakEven
 from dollarbill_core.results.bridge import Bridge
 from dollarbill_core.results.margin_study import MarginStudy
 from dollarbill_core.results.monthly import Statement
