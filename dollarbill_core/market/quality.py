@@ -1,0 +1,204 @@
+"""How good a day's quotes are, and a period's: faults counted, a score from 0 to 1, coverage."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from functools import cached_property
+from types import MappingProxyType
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dollarbill_core.market.carry import Rates
+from dollarbill_core.market.chains import Chain, Floats
+from dollarbill_core.market.faults import DAY_COST
+from dollarbill_core.market.faults import Fault as Fault
+
+_WORST_DAYS = 3  # named in sentences
+
+
+@dataclass(frozen=True, slots=True)
+class DayQuality:
+    """What is wrong with one day's chain.
+
+    Attributes
+    ----------
+    day, rows
+        The session, and how many contracts it quotes.
+    counts
+        Rows with each fault; 1 for a fault of the whole day. Faults not found are left out.
+    score
+        0 to 1: the share of rows bid for that are free of grave faults, less what faults of
+        the whole day take (``faults.DAY_COST``).
+    """
+
+    day: date
+    rows: int
+    counts: Mapping[Fault, int]
+    score: float
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.score <= 1:
+            raise ValueError(f"a score lies from 0 to 1, got {self.score} on {self.day}")
+        if self.rows < 0 or any(count < 0 for count in self.counts.values()):
+            raise ValueError(f"counts are 0 or more, got {dict(self.counts)} on {self.day}")
+        found = {fault: self.counts[fault] for fault in Fault if self.counts.get(fault)}
+        object.__setattr__(self, "counts", MappingProxyType(found))
+
+    def __str__(self) -> str:
+        told = ", ".join(_counted(fault, count) for fault, count in self.counts.items())
+        return f"{self.day} {self.score:.1%}: {told or 'no fault'}"
+
+
+def day_quality(
+    chain: Chain,
+    previous: Chain | None = None,
+    *,
+    rates: Rates | None = None,
+    dividend_yield: float = 0.0,
+    vendor_vol: Floats | None = None,
+    is_session: bool = True,
+    split: float = 1.0,
+) -> DayQuality:
+    """Every check on one day's chain.
+
+    Parameters
+    ----------
+    chain
+        The day's quotes.
+    previous
+        The chain of the last day before it that has one, for what stands still or is gone.
+    rates, dividend_yield
+        Per year, continuously compounded, as known on the day.
+    vendor_vol
+        The vendor's implied vols, annual, NaN where none is given; shape (n,).
+    is_session
+        Whether the exchange was open.
+    split
+        New shares for each old one from the open of this day, 1 for none.
+    """
+    crossed = (chain.ask > 0) & (chain.bid > chain.ask)
+    locked = (chain.ask > 0) & (chain.bid == chain.ask)
+    no_bid, no_ask = ~(chain.bid > 0), ~(chain.ask > 0)
+    masks = {
+        Fault.CROSSED: crossed,
+        Fault.LOCKED: locked,
+        Fault.NO_BID: no_bid,
+        Fault.NO_ASK: no_ask,
+    }
+    counts = {fault: int(mask.sum()) for fault, mask in masks.items()}
+    if not is_session:
+        counts[Fault.HOLIDAY] = 1
+    bid_for = int((~no_bid).sum())
+    grave = int((~no_bid & (crossed | locked | no_ask)).sum())
+    return DayQuality(chain.as_of.date(), len(chain), counts, _score(bid_for, grave, counts))
+
+
+def _score(bid_for: int, grave: int, counts: Mapping[Fault, int]) -> float:
+    if not bid_for:
+        return 0.0
+    left = math.prod(1 - cost for fault, cost in DAY_COST.items() if counts.get(fault))
+    return (1 - grave / bid_for) * left
+
+
+def counts_array(quality: DayQuality) -> NDArray[np.int64]:
+    """The counts of a day in the order of ``Fault``, shape (faults,), to be stored.
+
+    >>> made = DayQuality(date(2021, 1, 4), 20, {Fault.LOCKED: 1}, 0.95)
+    >>> counts_array(made).tolist()[:4]
+    [0, 1, 0, 0]
+    """
+    return np.array([quality.counts.get(fault, 0) for fault in Fault], np.int64)
+
+
+def day_quality_from(
+    day: date, rows: int, counts: NDArray[np.int64], score: float
+) -> DayQuality:
+    """The way back of ``counts_array``; counts stored before a fault was known lack it.
+
+    >>> day_quality_from(date(2021, 1, 4), 20, np.array([0, 1]), 0.95).counts[Fault.LOCKED]
+    1
+    """
+    found = dict(zip(Fault, counts.tolist(), strict=False))
+    return DayQuality(day, rows, found, score)
+
+
+@dataclass(frozen=True)
+class Quality:
+    """The quality of one symbol's chains over a period.
+
+    Attributes
+    ----------
+    symbol
+        The underlying.
+    days
+        Every day that has a chain, in order.
+    expected
+        Every session of the period, in order, whether it has a chain or not.
+    """
+
+    symbol: str
+    days: tuple[DayQuality, ...]
+    expected: tuple[date, ...]
+
+    @cached_property
+    def missing(self) -> tuple[date, ...]:
+        """Sessions without a chain."""
+        there = {each.day for each in self.days}
+        return tuple(day for day in self.expected if day not in there)
+
+    @property
+    def coverage(self) -> float:
+        """Share of the sessions that have a chain, 0 to 1; 0 where none is expected."""
+        expected = len(self.expected)
+        return (expected - len(self.missing)) / expected if expected else 0.0
+
+    @property
+    def score(self) -> float:
+        """Mean score of the days that have a chain; NaN where there is none."""
+        scores = [each.score for each in self.days]
+        return sum(scores) / len(scores) if scores else math.nan
+
+    @cached_property
+    def counts(self) -> Mapping[Fault, int]:
+        """Rows (or days) with each fault, over the period; faults not found are left out."""
+        sums = {f: sum(each.counts.get(f, 0) for each in self.days) for f in Fault}
+        return MappingProxyType({fault: count for fault, count in sums.items() if count})
+
+    @property
+    def rows(self) -> int:
+        """Quotes looked at."""
+        return sum(each.rows for each in self.days)
+
+    @property
+    def worst(self) -> tuple[DayQuality, ...]:
+        """Days whose score is below 1, the lowest first."""
+        flawed = [each for each in self.days if each.score < 1]
+        return tuple(sorted(flawed, key=lambda each: (each.score, each.day)))
+
+    def sentences(self) -> tuple[str, ...]:
+        """Plain lines: coverage and score, the faults, the worst days."""
+        if not self.days:
+            return (f"{self.symbol}: no chain on any of {len(self.expected)} sessions.",)
+        lines = [f"{self.symbol}: {self._covered()}; quality {self.score:.1%}."]
+        told = ", ".join(_counted(fault, count) for fault, count in self.counts.items())
+        lines.append(f"Of {self.rows:,} quotes: {told or 'no fault'}.")
+        if self.worst:
+            days = "; ".join(str(each) for each in self.worst[:_WORST_DAYS])
+            lines.append(f"Worst days: {days}.")
+        return tuple(lines)
+
+    def _covered(self) -> str:
+        count, total = len(self.expected) - len(self.missing), len(self.expected)
+        lacking = ", ".join(str(day) for day in self.missing[:_WORST_DAYS])
+        more = len(self.missing) - _WORST_DAYS
+        rest = f" and {more} more" if more > 0 else ""
+        gone = f", missing {lacking}{rest}" if lacking else ""
+        return f"chains on {count} of {total} sessions ({self.coverage:.1%}){gone}"
+
+
+def _counted(fault: Fault, count: int) -> str:
+    if fault.is_of_a_day:
+        return fault.value if count == 1 else f"{fault.value} on {count} days"
+    return f"{count:,} {fault.value}"
