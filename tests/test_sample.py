@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from dollarbill_core.market.carry import policy_rates
+from dollarbill_core.market.realised import realised_vol
 from dollarbill_core.market.volatility import (
     at_the_money_vol,
     parity_forward,
-    realised_vol,
     vix,
 )
 from dollarbill_core.sources import sample

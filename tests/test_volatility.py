@@ -1,4 +1,4 @@
-"""Realised vol, the standing of a vol in its year, 30-day vol, and the VIX by Cboe's method."""
+"""The standing of a vol in its year, 30-day vol, and the VIX by Cboe's method."""
 
 import math
 from datetime import date
@@ -20,7 +20,6 @@ from dollarbill_core.market.volatility import (
     iv_rank,
     measures,
     parity_forward,
-    realised_vol,
     strip_variance,
     term_slope,
     vix,
@@ -75,38 +74,6 @@ def made_chain(vol_of, expiries=(NEAR, FAR), spot=100.0, rate=0.0, step=0.5) -> 
 def years_to(expiry: date) -> float:
     option = Option("XYZ", expiry, Option.from_occ("XYZ210115C00100000").strike, Right.CALL)
     return years_between(close_instant(DAY), expiry_instant(option))
-
-
-def test_realised_vol_of_a_price_that_moves_one_percent_a_day():
-    """Squares of 0.01 each: sqrt(252) x 0.01 = 15.87 %."""
-    closes = 100 * np.exp(0.01 * np.array([0, 1, 0, 1, 2, 1, 0]))
-
-    vols = realised_vol(closes, 3)
-
-    assert np.isnan(vols[:3]).all()
-    assert vols[3:] == pytest.approx(math.sqrt(252) * 0.01)
-
-
-def test_realised_vol_looks_back_only():
-    closes = np.exp(np.random.default_rng(2).normal(0, 0.01, 60)).cumprod()
-
-    short, whole = realised_vol(closes[:40]), realised_vol(closes)
-
-    assert short[21:] == pytest.approx(whole[21:40])
-    assert len(realised_vol(closes[:5])) == 5
-
-
-@pytest.mark.parametrize(
-    ("closes", "sessions", "message"),
-    [
-        pytest.param([1.0, 0.0], 1, "closes must be positive", id="a price of 0"),
-        pytest.param([1.0, math.nan], 1, "closes must be positive", id="an unknown price"),
-        pytest.param([1.0, 1.0], 0, "sessions must be 1 or more", id="no sessions"),
-    ],
-)
-def test_realised_vol_refuses(closes, sessions, message):
-    with pytest.raises(ValueError, match=message):
-        realised_vol(np.array(closes), sessions)
 
 
 @pytest.mark.parametrize(
@@ -401,3 +368,10 @@ def test_real_at_the_money_vol_lies_two_points_below(number):
     gap = OFFICIAL_VIX[number] - 100 * at_the_money_vol(chain, Rates(0.002))
 
     assert 2.0 < gap < 2.4
+
+
+def test_the_variance_premium_is_in_variance_not_in_vol():
+    """20 % against 15 %: 0.04 - 0.0225; nothing where either is unknown."""
+    premium = variance_premium(np.array([0.20, 0.20, np.nan]), np.array([0.15, 0.25, 0.1]))
+
+    assert premium == pytest.approx([0.0175, -0.0225, np.nan], nan_ok=True)

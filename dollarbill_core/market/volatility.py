@@ -1,4 +1,4 @@
-"""How much prices move and how much the options ask for it: realised vol, 30-day vol, VIX."""
+"""How much options ask for movement: 30-day vol, its rank, skew, term slope, VIX."""
 
 import math
 from dataclasses import dataclass
@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 from dollarbill_core.market.carry import Rates
 from dollarbill_core.market.chains import Chain, Floats, NoQuote
 from dollarbill_core.market.forwards import Term, terms_of
+from dollarbill_core.market.realised import SESSIONS_PER_YEAR
 from dollarbill_core.market.strikes import strike_on_surface
 from dollarbill_core.market.surface import Surface
 from dollarbill_core.values.contracts import Right
 
-SESSIONS_PER_YEAR = 252
 THIRTY_DAYS = 30 / 365  # years, ACT/365
 NINETY_DAYS = 90 / 365
 _TOO_NEAR = 7 / 365  # options of the last week are left out, as Cboe does
@@ -64,27 +64,21 @@ def _last_year(vols: Floats) -> Floats:
     return year[np.isfinite(year)]
 
 
-def realised_vol(closes: Floats, sessions: int = 21) -> Floats:
-    """Annual vol of the trailing ``sessions`` close-to-close log returns, mean taken as zero.
+def variance_premium(implied: Floats, realised: Floats) -> Floats:
+    """What options asked for over what there was: annual ``implied^2 - realised^2``.
 
-    sqrt(252 / n x sum of squared returns). Shape (n,); NaN for the first ``sessions`` days.
+    Shape (n,), from annual vols of shape (n,). With realised vol of the sessions that ended
+    then it is what a seller could see; with that of the sessions after (`realised.ahead`),
+    what he was paid.
 
-    Raises
-    ------
-    ValueError
-        If ``sessions`` is not positive or a close is not.
+    Source: Bollerslev, Tauchen and Zhou, "Expected Stock Returns and Variance Risk Premia",
+    Review of Financial Studies 22 (2009), equations 4 and 5.
+
+    >>> variance_premium(np.array([0.20]), np.array([0.15])).round(4)
+    array([0.0175])
     """
-    closes = np.asarray(closes, float)
-    if sessions < 1:
-        raise ValueError(f"sessions must be 1 or more, got {sessions}")
-    if not (closes > 0).all():
-        raise ValueError("closes must be positive")
-    squares = np.diff(np.log(closes)) ** 2
-    vols = np.full(len(closes), np.nan)
-    if len(squares) >= sessions:
-        windows = np.lib.stride_tricks.sliding_window_view(squares, sessions)
-        vols[sessions:] = np.sqrt(windows.mean(axis=1) * SESSIONS_PER_YEAR)
-    return vols
+    premium: Floats = np.asarray(implied, float) ** 2 - np.asarray(realised, float) ** 2
+    return premium
 
 
 def at_the_money_vol(chain: Chain, rates: Rates, years: float = THIRTY_DAYS) -> float:

@@ -27,9 +27,9 @@ from dollarbill_core.market.modelled import (
     modelled_chain,
     underlying,
 )
+from dollarbill_core.market.realised import realised_vol
 from dollarbill_core.market.shapes import INDEX_SHAPE, STOCK_SHAPE
 from dollarbill_core.market.view import Chains
-from dollarbill_core.market.volatility import realised_vol
 from dollarbill_core.values.calendars import close_instant
 from dollarbill_core.values.provenance import Provenance, Quotes, fingerprint
 
