@@ -1,10 +1,13 @@
 """Chains: a contract's own quote or none, and what makes a quote unfit to trade on."""
 
+from dataclasses import replace
 from datetime import date, datetime
 from decimal import Decimal as D
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from dollarbill_core.market.chains import Chain, ChainDays, NoQuote, Quote, strike_of
 from dollarbill_core.values.calendars import close_instant
@@ -182,3 +185,132 @@ def test_the_yield_is_that_known_on_the_day():
 def test_refuses_history_of_unequal_length(column):
     with pytest.raises(ValueError, match="differ in length"):
         chain_days(**{column: np.zeros(2)})
+
+
+# Looking up by days, by delta, by liquidity.
+
+
+def traded(**changes) -> Chain:
+    """Three sound puts, 28, 28 and 63 days out, and one nobody bids for; how they trade."""
+    rows = [
+        ("SPXW", NEAR, -1, 4200.0, 30.0, 31.0),
+        ("SPXW", NEAR, -1, 4300.0, 40.0, 42.0),
+        ("SPXW", NEAR, -1, 4100.0, 0.0, 20.0),
+        ("SPXW", FAR, -1, 4300.0, 60.0, 66.0),
+    ]
+    known = {
+        "delta": np.array([-0.15, -0.25, -0.16, np.nan]),
+        "volume": np.array([500.0, 20.0, np.nan, 7.0]),
+        "open_interest": np.array([10.0, 2000.0, 5.0, np.nan]),
+    }
+    return chain(rows, **(known | changes))
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "strikes"),
+    [
+        pytest.param(28, 28, [4200, 4300, 4100], id="both ends count"),
+        pytest.param(29, 63, [4300], id="the far expiry"),
+        pytest.param(0, 100, [4200, 4300, 4100, 4300], id="all"),
+    ],
+)
+def test_rows_by_days_to_expiry(low, high, strikes):
+    assert traded().within(low, high).strike.tolist() == strikes
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "told"),
+    [
+        pytest.param(29, 62, "the nearest are 28 days out and 63 days out", id="between"),
+        pytest.param(0, 20, "the nearest are 28 days out", id="too near"),
+        pytest.param(70, 90, "the nearest are 63 days out", id="too far"),
+    ],
+)
+def test_an_expiry_that_is_not_listed_is_told_with_its_neighbours(low, high, told):
+    with pytest.raises(NoQuote, match=f"SPX: nothing expires {low} to {high} .*; {told}$"):
+        traded().within(low, high)
+
+
+def test_rows_by_delta_are_those_that_can_be_sold_nearest_first():
+    assert traded().near_delta(Right.PUT, 0.16).tolist() == [0, 1]  # row 2 has no bid
+    assert traded().near_delta(Right.PUT, 0.24).tolist() == [1, 0]
+
+
+def test_no_row_with_a_delta_is_said():
+    with pytest.raises(NoQuote, match="no call with a delta can be sold"):
+        traded().near_delta(Right.CALL, 0.16)
+
+
+@pytest.mark.parametrize(
+    ("demand", "strikes"),
+    [
+        pytest.param({}, [4200, 4300, 4300], id="sound alone"),
+        pytest.param({"volume": 8}, [4200, 4300], id="volume"),
+        pytest.param({"open_interest": 11}, [4300], id="open interest, unknown left out"),
+        pytest.param({"widest": 0.04}, [4200], id="spread"),
+        pytest.param({"widest": 0.05, "volume": 20}, [4200, 4300], id="two demands"),
+    ],
+)
+def test_rows_by_liquidity(demand, strikes):
+    assert traded().liquid(**demand).strike.tolist() == strikes
+
+
+@pytest.mark.parametrize(
+    ("demand", "told"),
+    [
+        pytest.param({"volume": 501}, "has a volume of 501", id="volume"),
+        pytest.param({"volume": 30, "open_interest": 99}, "an open interest of 99", id="both"),
+        pytest.param({"widest": 0.01}, "has a spread of 1%", id="spread"),
+    ],
+)
+def test_what_leaves_nothing_is_said(demand, told):
+    with pytest.raises(NoQuote, match=told):
+        traded().liquid(**demand)
+
+
+def test_what_nobody_says_about_volume_is_unknown():
+    assert np.isnan(chain().volume).all()
+    assert len(chain().only(Right.PUT).open_interest) == 4
+
+
+def in_order(one: Chain) -> Chain:
+    """The same rows as the store has them, said to be so."""
+    rows = np.lexsort((one.strike, one.right, one.expiry, one.root))
+    return replace(one.where(rows), in_order=True)
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["SPX", "SPXW"]), st.sampled_from([NEAR, FAR]),
+            st.sampled_from([1, -1]), st.sampled_from([4100.0, 4200.0, 4300.0]),
+        ),
+        unique=True, max_size=24,
+    )
+)  # fmt: skip
+def test_rows_in_order_are_found_as_others_are(contracts):
+    plain = chain([(*contract, 1.0, 2.0) for contract in contracts])
+    ordered = in_order(plain)
+
+    for option in all_options():
+        place = ordered.row(option)
+
+        assert (place is None) == (plain.row(option) is None)
+        assert place is None or ordered.option(place) == option
+
+
+def all_options() -> list[Option]:
+    return [
+        Option(root, expiry, D(strike), right)
+        for root in ("SPX", "SPXW")
+        for expiry in (NEAR, FAR)
+        for right in Right
+        for strike in (4000, 4100, 4200, 4300, 4400)
+    ]
+
+
+def test_a_mask_keeps_the_order_and_row_numbers_may_not():
+    ordered = in_order(traded())
+
+    assert ordered.only(Right.PUT).in_order
+    assert not ordered.where(np.array([2, 0])).in_order

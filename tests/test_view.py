@@ -394,6 +394,37 @@ def test_the_spot_of_a_chain_without_rows_is_todays():
     assert replace(whole, days={"GAP": empty}).view(DAY).spot("GAP") == 100
 
 
+def test_a_chain_of_before_the_close_leaves_the_close_as_the_spot():
+    """At 15:45 it may have stood elsewhere; the shares settle at the close."""
+    early = with_gap(DAYS)
+    noon = replace(early.days["XYZ"].chain(DAY), spot=55.0)
+    quoted = replace(early.days["XYZ"], chain=lambda day: noon)
+
+    seen = replace(early, days={"XYZ": quoted}).view(DAY)
+
+    assert seen.chain("XYZ").spot == 55
+    assert seen.spot("XYZ") == D(str(seen.history["XYZ"].closes[-1]))
+
+
+def test_closes_in_todays_shares_know_no_split():
+    splits = (ShareSplit(DAYS[PLACE - 1], 7), ShareSplit(DAYS[PLACE + 1], 2))
+    seen = replace(with_gap(DAYS), splits={"GAP": splits}).view(DAY)
+    raw = seen.history["GAP"].closes
+
+    closes = seen.closes("GAP")
+
+    assert closes[:-2].tolist() == pytest.approx((raw[:-2] / 7).tolist())
+    assert closes[-2:].tolist() == raw[-2:].tolist()  # the split to come changes nothing yet
+    assert seen.closes("XYZ").tolist() == seen.history["XYZ"].closes.tolist()
+
+
+def test_rates_are_those_the_chains_say():
+    known = replace(with_gap(DAYS), rates_on=lambda day: Rates(0.001 * day.day))
+
+    assert known.view(DAY).rates == Rates(0.001 * DAY.day)
+    assert with_gap(DAYS).view(DAY).rates == policy_rates(DAY)
+
+
 def test_an_unknown_close_is_passed_over():
     gap = with_gap(DAYS)
     gap.days["GAP"].closes[PLACE] = np.nan

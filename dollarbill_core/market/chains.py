@@ -1,8 +1,9 @@
 """The quotes of one underlying at one instant, and of many days, as arrays."""
 
+import math
 from bisect import bisect_left
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
@@ -14,6 +15,8 @@ from dollarbill_core.values.contracts import Option, Right, dollars_per_share
 from dollarbill_core.values.provenance import Quotes
 
 Floats = NDArray[np.float64]
+_UNKNOWN: Floats = np.empty(0)  # stands for a column of NaN, as long as the others
+_NEVER = 10**6  # days
 
 
 class NoQuote(ValueError):
@@ -22,6 +25,8 @@ class NoQuote(ValueError):
 
 class NoChains(ValueError):
     """The data lacks the symbols or the days asked for; the message says what it has."""
+
+    exit_code = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +77,10 @@ class Chain:
         Dollars per share; NaN or 0 where nobody bids or offers; shape (n,).
     vol, delta
         Annual implied vol of the mid and the delta at that vol, NaN where it has none.
+    volume, open_interest
+        Contracts, NaN where nobody says; not given, they are NaN throughout.
+    in_order
+        Whether rows are known to lie by root, expiry, right and strike, as in the store.
     """
 
     symbol: str
@@ -79,7 +88,7 @@ class Chain:
     spot: float
     quotes: Quotes
     roots: tuple[str, ...]
-    root: NDArray[np.int8]
+    root: NDArray[np.integer[Any]]
     expiry: NDArray[np.datetime64]
     right: NDArray[np.int8]
     strike: Floats
@@ -87,8 +96,14 @@ class Chain:
     ask: Floats
     vol: Floats
     delta: Floats
+    volume: Floats = field(default_factory=lambda: _UNKNOWN)
+    open_interest: Floats = field(default_factory=lambda: _UNKNOWN)
+    in_order: bool = field(default=False, repr=False)
 
     def __post_init__(self) -> None:
+        for name in ("volume", "open_interest"):
+            if getattr(self, name) is _UNKNOWN:
+                object.__setattr__(self, name, np.full(len(self.strike), np.nan))
         if self.as_of.tzinfo is None:
             raise ValueError(f"a chain's instant needs a time zone, got {self.as_of}")
         if not self.spot > 0:
@@ -102,7 +117,8 @@ class Chain:
 
     def where(self, rows: NDArray[Any]) -> "Chain":
         """The same chain with only these rows (a mask or row numbers)."""
-        return replace(self, **{name: getattr(self, name)[rows] for name in _COLUMNS})
+        columns = {name: getattr(self, name)[rows] for name in _COLUMNS}
+        return replace(self, **columns, in_order=self.in_order and rows.dtype == np.bool_)
 
     def only(self, right: Right) -> "Chain":
         """Calls or puts alone."""
@@ -115,7 +131,85 @@ class Chain:
     @property
     def sound(self) -> "Chain":
         """Only rows that can be sold: a bid above 0, below the ask."""
-        return self.where((self.bid > 0) & (self.ask > self.bid))
+        return self.where(self.is_sound)
+
+    def within(self, low: int, high: int) -> "Chain":
+        """Only what expires ``low`` to ``high`` calendar days out, both included.
+
+        Raises
+        ------
+        NoQuote
+            If nothing does; the message says what is listed around it.
+        """
+        days = self.days
+        part = self.where((days >= low) & (days <= high))
+        if not len(part):
+            nearest = [days[days < low].max(initial=-1), days[days > high].min(initial=_NEVER)]
+            there = [f"{day} days out" for day in nearest if 0 <= day < _NEVER]
+            listed = f"the nearest are {' and '.join(there)}" if there else "nothing is listed"
+            raise NoQuote(f"{self.symbol}: nothing expires {low} to {high} days out; {listed}")
+        return part
+
+    def near_delta(self, right: Right, delta: float) -> NDArray[np.intp]:
+        """Rows that can be sold, the one whose delta is nearest to ``delta`` first.
+
+        ``delta`` is a magnitude, 0.16 for the 16-delta put as for the call. Of two equally
+        near the one listed first comes first. Rows without a delta are left out.
+
+        Raises
+        ------
+        NoQuote
+            If no call, or no put, can be sold at a known delta.
+        """
+        known = (self.right == right) & self.is_sound & np.isfinite(self.delta)
+        rows = np.flatnonzero(known)
+        if not len(rows):
+            raise NoQuote(f"{self.symbol}: no {right.name.lower()} with a delta can be sold")
+        distance = np.abs(np.abs(self.delta[rows]) - delta)
+        return rows[np.argsort(distance, kind="stable")]
+
+    def liquid(
+        self, *, volume: int = 0, open_interest: int = 0, widest: float = math.inf
+    ) -> "Chain":
+        """Only sound quotes that trade: so many contracts, and a spread no wider than that.
+
+        Parameters
+        ----------
+        volume, open_interest
+            Contracts at least; where a floor is set, rows without the number are left out.
+        widest
+            Most that the ask may lie above the bid, as a fraction of the mid.
+
+        Raises
+        ------
+        NoQuote
+            If nothing is left; the message says which demand left nothing.
+        """
+        demands = (
+            ("can be sold", self.is_sound),
+            (f"has a volume of {volume:,}", (volume <= 0) | (self.volume >= volume)),
+            (
+                f"has an open interest of {open_interest:,}",
+                (open_interest <= 0) | (self.open_interest >= open_interest),
+            ),
+            (f"has a spread of {widest:.0%}", self.ask - self.bid <= widest * self.mid),
+        )
+        left = np.ones(len(self), bool)
+        for told, met in demands:
+            left &= met
+            if not left.any():
+                raise NoQuote(f"{self.symbol}: nothing is left that {told}")
+        return self.where(left)
+
+    @property
+    def is_sound(self) -> NDArray[np.bool_]:
+        """Rows that can be sold: a bid above 0, below the ask; shape (n,)."""
+        return (self.bid > 0) & (self.ask > self.bid)
+
+    @property
+    def days(self) -> NDArray[np.int64]:
+        """Calendar days from the snapshot's date to each row's expiry, shape (n,)."""
+        return (self.expiry - np.datetime64(self.as_of.date(), "D")).astype(np.int64)
 
     @property
     def mid(self) -> Floats:
@@ -144,10 +238,17 @@ class Chain:
         """The row of a contract, or None when it is not listed here."""
         if option.root not in self.roots:
             return None
-        rows = np.flatnonzero(self.strike == float(option.strike))
-        rows = rows[self.expiry[rows] == np.datetime64(option.expiry, "D")]
-        rows = rows[self.right[rows] == option.right]
-        rows = rows[self.root[rows] == self.roots.index(option.root)]
+        contract = (
+            (self.root, self.root.dtype.type(self.roots.index(option.root))),
+            (self.expiry, np.datetime64(option.expiry, "D")),
+            (self.right, np.int8(option.right)),
+            (self.strike, float(option.strike)),
+        )
+        if self.in_order:
+            return _place_in_order(contract)
+        rows = np.arange(len(self))
+        for column, value in reversed(contract):
+            rows = rows[column[rows] == value]
         return int(rows[0]) if len(rows) else None
 
     def quote(self, option: Option) -> Quote:
@@ -167,7 +268,21 @@ class Chain:
         return Quote(dollars_per_share(bid), dollars_per_share(ask), self.as_of)
 
 
-_COLUMNS = ("root", "expiry", "right", "strike", "bid", "ask", "vol", "delta")
+_COLUMNS = (
+    "root", "expiry", "right", "strike", "bid", "ask", "vol", "delta", "volume", "open_interest"
+)  # fmt: skip
+
+
+def _place_in_order(contract: Iterable[tuple[NDArray[Any], Any]]) -> int | None:
+    """The row that has each value in its column, by halving; rows lie by these columns."""
+    first, stop = 0, -1
+    for column, value in contract:
+        part = column[first : None if stop < 0 else stop]
+        first, stop = (
+            first + int(part.searchsorted(value, "left")),
+            first + int(part.searchsorted(value, "right")),
+        )
+    return first if first < stop else None
 
 
 def strike_of(strike: float) -> Decimal:

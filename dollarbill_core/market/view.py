@@ -1,7 +1,7 @@
 """What may be known at one instant: quotes, marks, history, rates, dividends; nothing later."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
@@ -25,7 +25,10 @@ _HISTORY_SESSIONS = 300  # enough for a year's statistics and a start-up
 
 @dataclass(frozen=True, slots=True, eq=False)
 class History:
-    """Daily closes and 30-day implied vols up to and including today; shape (n,) each."""
+    """Daily closes and 30-day implied vols up to and including today; shape (n,) each.
+
+    Closes are as traded: for returns take ``View.closes``, which knows the splits.
+    """
 
     days: NDArray[np.datetime64]
     closes: Floats
@@ -155,6 +158,25 @@ class View:
             return True
         return False
 
+    def closes(self, symbol: str) -> Floats:
+        """The history's closes as prices of today's shares, so that no split looks like a fall.
+
+        Those before a split are multiplied by its old shares for each new one; dividends stay
+        in. Dollars, shape (n,) as ``history[symbol].days``; ``History.closes`` are as traded.
+
+        Raises
+        ------
+        NoQuote
+            If the view has no history of ``symbol``.
+        """
+        history = self._history(symbol)
+        closes = history.closes
+        for split in self.splits.get(symbol, ()):
+            if split.ex_date <= self.today:
+                before = history.days < np.datetime64(split.ex_date, "D")
+                closes = np.where(before, closes * (split.old / split.new), closes)
+        return closes
+
     def iv_rank(self, symbol: str) -> Standing:
         """Where today's 30-day implied vol stands between the year's lowest and highest."""
         return iv_rank(self._history(symbol).vols)
@@ -208,6 +230,7 @@ class Chains:
     chain is asked for only when that day has come, and a dividend or split is seen from the day
     of its announcement. An underlying that has no chain on a
     day stands in the view at its close of that day, or else at the last one known.
+    ``rates_on`` gives the interest rates known on a day.
     """
 
     days: Mapping[str, ChainDays]
@@ -215,6 +238,7 @@ class Chains:
     dividends: Mapping[str, tuple[CashDividend, ...]] = field(default_factory=dict)
     splits: Mapping[str, tuple[ShareSplit, ...]] = field(default_factory=dict)
     prints: Mapping[Print, Decimal] = field(default_factory=dict)
+    rates_on: Callable[[date], Rates] = policy_rates
 
     @property
     def symbols(self) -> tuple[str, ...]:
@@ -233,7 +257,7 @@ class Chains:
         history = {s: _history_until(each, day) for s, each in self.days.items()}
         splits = _announced(self.splits, day)
         closes = {
-            s: chains[s].spot if s in chains else known.last_close(splits.get(s, ()), day)
+            s: _close_of(day, known, chains.get(s), splits.get(s, ()))
             for s, known in history.items()
         }
         spots = {s: dollars_per_share(c) for s, c in closes.items() if c is not None}
@@ -242,13 +266,26 @@ class Chains:
             spots=spots,
             chains=chains,
             history={symbol: history[symbol] for symbol in spots},
-            rates=policy_rates(day),
+            rates=self.rates_on(day),
             dividends=_announced(self.dividends, day),
             dividend_yields={s: self.days[s].yield_on(day) for s in spots},
             last_quotes=last_quotes or {},
             splits=splits,
             prints={each: price for each, price in self.prints.items() if each[1] <= day},
         )
+
+
+def _close_of(
+    day: date, known: History, chain: Chain | None, splits: tuple[ShareSplit, ...]
+) -> float | None:
+    """The close of the day, else what its chain says, else the last close known.
+
+    A chain of a snapshot before the close has the price of its own instant, at which nothing
+    settles.
+    """
+    if (closed := known.close_on(day)) is not None:
+        return closed
+    return chain.spot if chain is not None else known.last_close(splits, day)
 
 
 def _announced(

@@ -247,7 +247,7 @@ class Changes:
 def past_changes(view: View, symbols: Sequence[str], sessions: int = SESSIONS) -> Changes:
     """The last ``sessions`` daily changes known in the view, on every day that any symbol has.
 
-    Closes must be free of splits, or a split stands there as a crash.
+    Closes stand in today's shares, so no split that the view knows is taken for a move.
 
     Raises
     ------
@@ -264,7 +264,8 @@ def past_changes(view: View, symbols: Sequence[str], sessions: int = SESSIONS) -
     known = [view.history[symbol] for symbol in symbols]
     days = np.unique(np.concatenate([np.empty(0, "M8[D]"), *(each.days for each in known)]))
     days = days[-sessions - 1 :]
-    closes = _on_days(days, [(each.days, each.closes) for each in known])
+    prices = [view.closes(symbol) for symbol in symbols]
+    closes = _on_days(days, [(x.days, own) for x, own in zip(known, prices, strict=True)])
     vols = _on_days(days, [(each.days, each.vols) for each in known])
     ratios = vols[1:] / vols[:-1]
     return Changes(tuple(symbols), days[1:], closes[1:] / closes[:-1] - 1.0, ratios)

@@ -4,8 +4,6 @@ from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
 
-import numpy as np
-
 from dollarbill_core.market.chains import Chain, NoQuote
 from dollarbill_core.values.contracts import Leg, Legs, Option, Right
 from dollarbill_core.values.orders import Candidate
@@ -59,17 +57,13 @@ def short_leg(chain: Chain, right: Right, delta: float, quantity: int) -> Choice
     NoQuote
         If no such contract is quoted, or the nearest delta is more than half of ``delta`` away.
     """
-    side = chain.only(right).sound
-    side = side.where(np.isfinite(side.delta) & (right * (side.strike - chain.spot) >= 0))
-    if not len(side):
-        raise NoQuote(f"{chain.symbol}: no out-of-the-money {right.name.lower()} can be sold")
-    distance = np.abs(np.abs(side.delta) - delta)
-    order = np.argsort(distance, kind="stable")
-    best = int(order[0])
-    if distance[best] > delta / 2:
+    side = chain.where(right * (chain.strike - chain.spot) >= 0)
+    order = side.near_delta(right, delta)[:3]
+    best = abs(float(side.delta[order[0]]))
+    if abs(best - delta) > delta / 2:
         raise NoQuote(
             f"{chain.symbol}: the nearest {right.name.lower()} delta to {delta:.2f} "
-            f"is {abs(side.delta[best]):.2f}"
+            f"is {best:.2f}"
         )
     seen = tuple(
         Candidate(
@@ -77,7 +71,7 @@ def short_leg(chain: Chain, right: Right, delta: float, quantity: int) -> Choice
             float(side.delta[row]),
             "taken" if rank == 0 else f"delta {abs(side.delta[row]):.3f} is further off",
         )
-        for rank, row in enumerate(order[:3])
+        for rank, row in enumerate(order)
     )
     return Choice((Leg(seen[0].option, -quantity),), seen)
 
