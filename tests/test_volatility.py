@@ -22,6 +22,7 @@ from dollarbill_core.market.volatility import (
     parity_forward,
     strip_variance,
     term_slope,
+    variance_premium,
     vix,
 )
 from dollarbill_core.pricing import black_scholes
