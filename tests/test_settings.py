@@ -9,6 +9,7 @@ from dollarbill_core.sources.settings import (
     SettingsError,
     keys,
     load_settings,
+    redis_url,
     secret,
 )
 
@@ -52,6 +53,13 @@ def test_the_environment_overrides_the_file(tmp_path):
         pytest.param("deadline_minutes = true", "is not a float", id="a bool is no number"),
         pytest.param("deadline_minutes = 0", "outside 0 to 1440", id="impossible value"),
         pytest.param("data = ", "cannot be read", id="not TOML"),
+        pytest.param('watch_list = "SPY"', "is not a list", id="one symbol is no list"),
+        pytest.param('watch_list = ["spy"]', "'spy' is not a symbol", id="lower case"),
+        pytest.param("watch_list = [3]", "3 is not a symbol", id="a number is no symbol"),
+        pytest.param('watch_list = ["SPY", "SPY"]', "twice: SPY, SPY", id="symbol twice"),
+        pytest.param("snapshot_minutes = 0", "outside 1 to 120", id="at the close itself"),
+        pytest.param('option_feed = "sip"', "neither indicative nor opra", id="unknown feed"),
+        pytest.param('redis_url = "redis://x"', "in the environment", id="secret address"),
     ],
 )
 def test_a_wrong_file_is_one_clear_line(tmp_path, text, complaint):
@@ -67,7 +75,7 @@ def test_secrets_are_reported_as_set_and_never_shown(tmp_path, monkeypatch):
 
     settings = load_settings({"DOLLARBILL_HOME": str(tmp_path)})
 
-    assert keys() == {"ALPACA_API_KEY": True, "ALPACA_SECRET_KEY": False}
+    assert keys()["ALPACA_API_KEY"] and not keys()["ALPACA_SECRET_KEY"]
     assert settings.described()["ALPACA_API_KEY"] == "set"
     assert "do-not-show-me" not in repr(settings) + str(settings.described())
 
@@ -76,3 +84,24 @@ def test_a_needed_secret_that_is_missing_names_its_variable():
     assert secret("ALPACA_API_KEY", {"ALPACA_API_KEY": "x"}) == "x"
     with pytest.raises(SettingsError, match="ALPACA_API_KEY is not set"):
         secret("ALPACA_API_KEY", {})
+
+
+def test_the_watch_list_and_its_time_can_be_set(tmp_path):
+    settings = told(
+        tmp_path, 'watch_list = ["SPX", "SPY"]\nsnapshot_minutes = 5\noption_feed = "opra"'
+    )
+
+    assert settings.watch_list == ("SPX", "SPY")
+    assert (settings.snapshot_minutes, settings.option_feed) == (5.0, "opra")
+    assert settings.described()["watch_list"] == "SPX, SPY"
+
+
+def test_the_address_of_the_quote_cache_is_kept_like_a_secret(tmp_path, monkeypatch):
+    monkeypatch.setenv("DOLLARBILL_REDIS_URL", "redis://:do-not-show-me@127.0.0.1:1/0")
+
+    settings = load_settings({"DOLLARBILL_HOME": str(tmp_path)})
+
+    assert redis_url() == "redis://:do-not-show-me@127.0.0.1:1/0"
+    assert redis_url({}) == ""
+    assert settings.described()["DOLLARBILL_REDIS_URL"] == "set"
+    assert "do-not-show-me" not in repr(settings) + str(settings.described())

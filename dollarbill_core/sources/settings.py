@@ -5,9 +5,13 @@ The file is ``dollarbill.toml`` in the home folder, every key is optional:
     reports = "~/reports"       # rendered runs
     data = "~/chains"           # the chain and price store
     deadline_minutes = 30.0     # a run is ended after so long, whole notebook
+    watch_list = ["SPY", "QQQ"] # whose chains are collected every session
+    snapshot_minutes = 15.0     # ... so long before the close
+    option_feed = "indicative"  # Alpaca's free quotes, or "opra" with a subscription
 
 ``DOLLARBILL_HOME``, ``DOLLARBILL_REPORTS``, ``DOLLARBILL_DATA`` and ``DOLLARBILL_TEST_DATA``
-override their folder. A secret never stands in the file, and never in a printed setting.
+override their folder. A secret never stands in the file, and never in a printed setting;
+``DOLLARBILL_REDIS_URL`` is one, because such an address may hold a password.
 """
 
 import os
@@ -18,9 +22,10 @@ from difflib import get_close_matches
 from pathlib import Path
 
 FILE_NAME = "dollarbill.toml"
-SECRETS = ("ALPACA_API_KEY", "ALPACA_SECRET_KEY")
+SECRETS = ("ALPACA_API_KEY", "ALPACA_SECRET_KEY", "DOLLARBILL_REDIS_URL")
+OPTION_FEEDS = ("indicative", "opra")
 _CHECKOUT = Path(__file__).parents[2]
-_SECRET_WORDS = ("key", "secret", "token", "password")
+_SECRET_WORDS = ("key", "secret", "token", "password", "redis")
 
 
 class SettingsError(ValueError):
@@ -39,12 +44,23 @@ class Settings:
     notebooks: Path
     test_data: Path
     deadline_minutes: float = 30.0
+    watch_list: tuple[str, ...] = ("SPY", "QQQ", "DIA", "IWM")
+    snapshot_minutes: float = 15.0
+    option_feed: str = "indicative"
 
     def __post_init__(self) -> None:
         if not 0 < self.deadline_minutes <= 24 * 60:
             raise SettingsError(
                 f"deadline_minutes = {self.deadline_minutes:g} is outside 0 to 1440"
             )
+        if not 1 <= self.snapshot_minutes <= 120:
+            raise SettingsError(
+                f"snapshot_minutes = {self.snapshot_minutes:g} is outside 1 to 120"
+            )
+        if self.option_feed not in OPTION_FEEDS:
+            known = " nor ".join(OPTION_FEEDS)
+            raise SettingsError(f"option_feed = {self.option_feed!r} is neither {known}")
+        _check_symbols(self.watch_list)
 
     @property
     def file(self) -> Path:
@@ -57,7 +73,7 @@ class Settings:
 
     def described(self) -> dict[str, str]:
         """Every setting as text, and for each secret only whether it is there."""
-        shown = {field.name: str(getattr(self, field.name)) for field in fields(self)}
+        shown = {field.name: _text(getattr(self, field.name)) for field in fields(self)}
         shown["settings file"] = str(self.file) if self.file.is_file() else "none: defaults"
         return shown | {name: "set" if there else "not set" for name, there in keys().items()}
 
@@ -93,8 +109,33 @@ def secret(name: str, environment: Mapping[str, str] | None = None) -> str:
     return environment[name]
 
 
+def redis_url(environment: Mapping[str, str] | None = None) -> str:
+    """The address of the shared quote cache, a secret; empty where none is set."""
+    environment = os.environ if environment is None else environment
+    return environment.get("DOLLARBILL_REDIS_URL", "")
+
+
 _FOLDERS = ("reports", "data", "notebooks", "test_data")
-_TYPES: dict[str, type] = {**dict.fromkeys(_FOLDERS, str), "deadline_minutes": float}
+_TYPES: dict[str, type] = {
+    **dict.fromkeys(_FOLDERS, str),
+    "deadline_minutes": float,
+    "watch_list": list,
+    "snapshot_minutes": float,
+    "option_feed": str,
+}
+
+
+def _check_symbols(symbols: tuple[str, ...]) -> None:
+    for symbol in symbols:
+        plain = isinstance(symbol, str) and symbol.isascii() and symbol.isalnum()
+        if not (plain and symbol == symbol.upper() and len(symbol) <= 6):
+            raise SettingsError(f"watch_list: {symbol!r} is not a symbol such as SPY")
+    if len(set(symbols)) < len(symbols):
+        raise SettingsError(f"watch_list names a symbol twice: {', '.join(symbols)}")
+
+
+def _text(value: object) -> str:
+    return ", ".join(value) if isinstance(value, tuple) else str(value)
 
 
 def _folder(text: str, base: Path | None = None) -> Path:
@@ -125,7 +166,7 @@ def _value(file: Path, name: str, value: object) -> object:
         return float(value)
     if type(value) is not _TYPES[name]:
         raise SettingsError(f"{file}: {name} = {value!r} is not a {_TYPES[name].__name__}")
-    return value
+    return tuple(value) if isinstance(value, list) else value
 
 
 def _unknown(name: str) -> str:
