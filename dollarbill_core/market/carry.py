@@ -2,9 +2,14 @@
 
 import math
 from bisect import bisect_right
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from dollarbill_core.values.calendars import MARKET_ZONE, next_session
 
@@ -23,22 +28,81 @@ _SESSIONS_TO_RECORD = (
     (date(2024, 5, 28), 0),
 )
 
+STALE_DAYS = 10  # calendar days: a rate older than this is not known any more
+
 
 @dataclass(frozen=True, slots=True)
 class Rates:
-    """Interest as known at one instant: continuously compounded, per year.
+    """Interest as known at one instant: one rate, or a curve; continuously compounded, a year.
 
-    First form: one flat rate for every term; the discount curve by date comes with the rest of
-    the market data.
+    Attributes
+    ----------
+    flat
+        The rate of every term; of a curve, that of its shortest term.
+    years, rates
+        The curve: terms above 0 that grow, in years of 365 days, and the rate of each.
+
+    Raises
+    ------
+    ValueError
+        For terms that do not grow from above 0, or a rate that is missing or no number.
+
+    Examples
+    --------
+    >>> Rates(0.04).continuous(2.0)
+    0.04
+    >>> Rates(years=(0.25, 1.0), rates=(0.05, 0.04)).flat
+    0.05
     """
 
     flat: float = 0.0
+    years: tuple[float, ...] = ()
+    rates: tuple[float, ...] = ()
+
+    def __post_init__(self) -> None:
+        if len(self.years) != len(self.rates):
+            raise ValueError(f"{len(self.years)} terms cannot have {len(self.rates)} rates")
+        if not all(map(math.isfinite, (self.flat, *self.rates))):
+            raise ValueError(f"a rate must be a number, got {(self.flat, *self.rates)}")
+        steps = zip((0.0, *self.years), self.years, strict=False)
+        if not all(before < after < math.inf for before, after in steps):
+            raise ValueError(f"terms must grow from above 0 years, got {self.years}")
+        if self.rates:
+            if self.flat not in (0.0, self.rates[0]):
+                raise ValueError(f"a curve has no flat rate beside it, got {self.flat}")
+            object.__setattr__(self, "flat", self.rates[0])
 
     def continuous(self, years: float) -> float:
-        """The rate for money lent from now for ``years``, per year, continuously compounded."""
+        """The rate for money lent from now for ``years``, per year, continuously compounded.
+
+        Between two terms rate times years is a straight line, so the rate is constant from one
+        to the other; before the first and after the last term it stays as it is there.
+
+        >>> curve = Rates(years=(0.5, 1.0), rates=(0.04, 0.05))
+        >>> round(curve.continuous(0.75), 6)  # (0.02 + 0.05) / 2 / 0.75
+        0.046667
+        """
         if math.isnan(years):
             raise ValueError("years must not be NaN")
-        return self.flat
+        after = bisect_right(self.years, years)
+        if not after:
+            return self.flat
+        if after == len(self.years):
+            return self.rates[-1]
+        (t1, t2), (r1, r2) = (
+            self.years[after - 1 : after + 1],
+            self.rates[after - 1 : after + 1],
+        )
+        share = (years - t1) / (t2 - t1)
+        return (r1 * t1 * (1 - share) + r2 * t2 * share) / years
+
+    def discount(self, years: float) -> float:
+        """What a dollar paid in ``years`` is worth now: ``exp(-rate years)``.
+
+        >>> round(Rates(0.04).discount(0.5), 6)  # e^-.02
+        0.980199
+        """
+        return math.exp(-self.continuous(years) * years)
 
 
 def ex_instant(ex_date: date) -> datetime:
@@ -159,3 +223,83 @@ def policy_rates(day: date) -> Rates:
     if row < 0:
         raise ValueError(f"interest rates start on {_CHANGE_DAYS[0]}, asked for {day}")
     return Rates(math.log1p(_TARGETS[row]))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RateHistory:
+    """Rates by day; called with a day it gives the curve known at that day's close.
+
+    A day's curve is published after its close, so what is known then is that of the days
+    before: of each term the latest rate, at most ``STALE_DAYS`` old. Where no term has one, the
+    Federal Reserve's target stands in, and ``sentence`` says so.
+
+    Attributes
+    ----------
+    days
+        Whose market it is, in order; shape (n,), datetime64[D].
+    years
+        Terms, in order, in years of 365 days; shape (m,).
+    table
+        Rates, continuously compounded, ACT/365, NaN where there is none; shape (n, m).
+    """
+
+    days: NDArray[np.datetime64]
+    years: NDArray[np.float64]
+    table: NDArray[np.float64]
+
+    def __post_init__(self) -> None:
+        if self.table.shape != (len(self.days), len(self.years)):
+            raise ValueError(
+                f"rates of {len(self.days)} days and {len(self.years)} terms are a table of "
+                f"that shape, got {self.table.shape}"
+            )
+
+    def __call__(self, day: date) -> Rates:
+        """The curve known at the close of ``day``, else the target rate of ``policy_rates``."""
+        latest = self._latest(day)
+        known = np.isfinite(latest)
+        if not known.any():
+            return policy_rates(day)
+        return Rates(
+            years=tuple(self.years[known].tolist()), rates=tuple(latest[known].tolist())
+        )
+
+    def is_known(self, day: date) -> bool:
+        """Whether any rate is known at the close of ``day``."""
+        return bool(np.isfinite(self._latest(day)).any())
+
+    def sentence(self, days: Iterable[date]) -> str:
+        """What the interest of these days is, for a result's assumptions."""
+        known = [self.is_known(day) for day in days]
+        text = "Interest is the stored curve of the session before"
+        if all(known):
+            return f"{text}."
+        missing = len(known) - sum(known)
+        return f"{text}; on {missing} of {len(known)} days, none, and the Fed's target instead."
+
+    def _latest(self, day: date) -> NDArray[np.float64]:
+        """Of each term the last rate before ``day`` that is not stale; NaN without one."""
+        today = np.datetime64(day, "D")
+        first, stop = np.searchsorted(self.days, [today - STALE_DAYS, today])
+        latest = np.full(len(self.years), math.nan)
+        for row in self.table[first:stop]:
+            latest = np.where(np.isfinite(row), row, latest)
+        return latest
+
+
+def rate_history(
+    days: NDArray[np.datetime64], terms: NDArray[Any], rates: NDArray[np.float64]
+) -> RateHistory:
+    """A history from rows: of a day, a term in calendar days and a rate; shape (n,) each.
+
+    Of two rows of one day and term the later stands.
+
+    >>> rows = np.array(["2026-03-02", "2026-03-02"], "M8[D]"), [30, 365], [0.040, 0.042]
+    >>> rate_history(*map(np.asarray, rows))(date(2026, 3, 3)).continuous(1.0)
+    0.042
+    """
+    each_day, row = np.unique(np.asarray(days, "datetime64[D]"), return_inverse=True)
+    each_term, column = np.unique(np.asarray(terms), return_inverse=True)
+    table = np.full((len(each_day), len(each_term)), math.nan)
+    table[row, column] = rates
+    return RateHistory(each_day, each_term / 365.0, table)

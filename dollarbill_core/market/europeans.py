@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from dollarbill_core.market.calibration import FEWEST_QUOTES, Bands
 from dollarbill_core.market.carry import CashDividend, Rates
 from dollarbill_core.market.chains import Chain, Floats, NoQuote
+from dollarbill_core.market.dividends import paid_within
 from dollarbill_core.market.forwards import (
     Forward,
     Term,
@@ -28,7 +29,6 @@ from dollarbill_core.market.forwards import (
 )
 from dollarbill_core.pricing import american
 from dollarbill_core.pricing.implied_vol import implied_vol_from_forward
-from dollarbill_core.values.calendars import open_instant, years_between
 from dollarbill_core.values.contracts import Option, Right
 
 _ROUNDS_OF_YIELD = 3
@@ -45,12 +45,7 @@ class Setting(NamedTuple):
 
     def paid_until(self, years: float) -> tuple[tuple[float, float], ...]:
         """Years and dollars per share of the dividends to come within ``years``."""
-        as_of = self.chain.as_of
-        paid = [
-            (years_between(as_of, open_instant(x.ex_date)), float(x.per_share))
-            for x in self.dividends
-        ]
-        return tuple(x for x in sorted(paid) if 0 < x[0] <= years)
+        return paid_within(self.dividends, self.chain.as_of, years)
 
 
 class EuropeanQuotes(NamedTuple):
@@ -140,7 +135,7 @@ def _forward_and_early(
 
 def _carried(setting: Setting, term: Term, dividend_yield: float) -> Forward:
     paid = setting.paid_until(term.years)
-    present = sum(x * math.exp(-setting.rates.continuous(t) * t) for t, x in paid)
+    present = math.fsum(x * setting.rates.discount(t) for t, x in paid)
     return carried_forward(
         setting.chain.spot, term.years, setting.rates, dividend_yield, present
     )
