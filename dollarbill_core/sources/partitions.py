@@ -1,0 +1,201 @@
+"""One partition as a Parquet file: in key order, by whole days, checked when read."""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from datetime import date
+from pathlib import Path
+from types import TracebackType
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from dollarbill_core.sources.catalog import Damaged, Part
+from dollarbill_core.sources.places import Place
+from dollarbill_core.sources.schema import Table
+
+GROUP_ROWS = 131_072  # of a row group: a month or two of a liquid underlying
+_WRITING: dict[str, Any] = {
+    "compression": "lz4",
+    "use_dictionary": True,
+    "store_decimal_as_integer": True,
+    "write_page_checksum": True,
+    "write_statistics": ["date"],
+}
+
+
+class Span(NamedTuple):
+    """A stretch of rows that may be read by itself, and the days it reaches over."""
+
+    first: date
+    last: date
+    rows: int
+
+
+class PartitionWriter:
+    """Writes rows that come in key order; the same rows are the same bytes, however cut."""
+
+    def __init__(self, file: Path, table: Table) -> None:
+        self._table = table
+        self._file = file
+        self._writer = pq.ParquetWriter(file, table.schema, **_WRITING)
+        self._waiting: list[pa.Table] = []
+        self.rows = 0
+        self.first, self.last = date.max, date.min
+
+    def write(self, rows: pa.Table) -> None:
+        """Add rows, of days none of which was written before."""
+        if not rows.num_rows:
+            return
+        days = rows["date"].to_numpy()
+        self.first = min(self.first, days.min().astype(object))
+        self.last = max(self.last, days.max().astype(object))
+        self.rows += rows.num_rows
+        self._waiting.append(plain(rows, self._table.schema))
+        if sum(each.num_rows for each in self._waiting) > GROUP_ROWS:
+            self._write_groups()
+
+    def _write_groups(self) -> None:
+        rows = pa.concat_tables(self._waiting)
+        while rows.num_rows > GROUP_ROWS:
+            end = self._group_end(rows)
+            self._write_group(rows.slice(0, end))
+            rows = rows.slice(end)
+        self._waiting = [rows]
+
+    def _group_end(self, rows: pa.Table) -> int:
+        """Where the last day ends that is whole in the next group; a greater day is cut."""
+        if not self._table.by_year:
+            return GROUP_ROWS
+        days = rows["date"].slice(0, GROUP_ROWS + 1).to_numpy()
+        end = int(np.searchsorted(days, days[-1]))
+        return end or GROUP_ROWS
+
+    def _write_group(self, rows: pa.Table) -> None:
+        self._writer.write_table(rows.combine_chunks(), row_group_size=GROUP_ROWS)
+
+    def close(self) -> None:
+        """Write what is left, and the footer."""
+        rest = pa.concat_tables(self._waiting) if self._waiting else None
+        if rest is not None and rest.num_rows:
+            self._write_group(rest)
+        self._waiting = []
+        self._writer.close()
+
+    def __enter__(self) -> "PartitionWriter":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if error is None:
+            self.close()
+        else:
+            self._writer.close()
+            self._file.unlink(missing_ok=True)
+
+
+def plain(rows: pa.Table, schema: pa.Schema) -> pa.Table:
+    """The rows with exactly these columns; text may have been coded."""
+    return rows.select(schema.names).cast(schema)
+
+
+def digest(file: Path) -> str:
+    """SHA-256 of the bytes of a file, hexadecimal."""
+    with file.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()
+
+
+class Partition:
+    """The file of one part, opened for reading.
+
+    Raises
+    ------
+    Damaged
+        Here and from every method, if the file is not what was written.
+    """
+
+    def __init__(self, place: Place, part: Part, table: Table) -> None:
+        self._place, self._part, self._table = place, part, table
+        if (size := place.size(part.path)) != part.size:
+            self._refuse("is missing" if size is None else f"has {size} bytes of {part.size}")
+        try:
+            self._file = pq.ParquetFile(
+                place.opened(part.path), page_checksum_verification=True
+            )
+        except (pa.ArrowException, OSError) as error:
+            self._refuse(_told(error))
+        if self._file.schema_arrow != table.schema or self._rows() != part.rows:
+            self._refuse("holds other columns or rows than were written")
+
+    def _rows(self) -> int:
+        return int(self._file.metadata.num_rows)
+
+    def _refuse(self, why: str) -> None:
+        raise damaged(self._place, self._part, why)
+
+    @property
+    def spans(self) -> tuple[Span, ...]:
+        """The days and rows of each row group."""
+        groups = [
+            self._file.metadata.row_group(number)
+            for number in range(self._file.metadata.num_row_groups)
+        ]
+        at = self._table.schema.get_field_index("date")
+        days = [group.column(at).statistics for group in groups]
+        return tuple(
+            Span(day.min, day.max, group.num_rows)
+            for day, group in zip(days, groups, strict=True)
+        )
+
+    def chunks(
+        self,
+        columns: Sequence[str] | None = None,
+        groups: Sequence[int] | None = None,
+        *,
+        coded: bool = False,
+        use_threads: bool = False,
+    ) -> Iterator[pa.Table]:
+        """Row group by row group, in key order; one decimal32 column is one int32 buffer.
+
+        ``coded`` leaves text as it lies in the file, as codes of a dictionary.
+        """
+        names = self._table.schema.names if columns is None else list(columns)
+        every = range(self._file.metadata.num_row_groups)
+        for number in every if groups is None else groups:
+            try:
+                rows = self._file.read_row_group(number, names, use_threads=use_threads)
+            except (pa.ArrowException, OSError, ValueError) as error:
+                self._refuse(_told(error))
+            yield rows
+
+
+def damaged(place: Place, part: Part, why: str) -> Damaged:
+    """What is wrong with the file of a part, and what to do."""
+    address = place.address(part.path)
+    return Damaged(f"{address} {why}: import {part.title} again, it replaces the file")
+
+
+def fault(place: Place, part: Part) -> str | None:
+    """What is wrong with the bytes of a part, None if they are what was written."""
+    content = place.content(part.path)
+    if content is None:
+        return str(damaged(place, part, "is missing"))
+    if len(content) != part.size:
+        return str(damaged(place, part, f"has {len(content)} bytes of {part.size}"))
+    if hashlib.sha256(content).hexdigest() != part.digest:
+        return str(damaged(place, part, "holds other bytes than were written"))
+    return None
+
+
+def _told(error: Exception) -> str:
+    return f"cannot be read ({' '.join(str(error).split())[:120]})"
+
+
+def no_rows(table: Table) -> pa.Table:
+    """The table without a row."""
+    return table.schema.empty_table()
