@@ -88,7 +88,7 @@ class Chain:
     spot: float
     quotes: Quotes
     roots: tuple[str, ...]
-    root: NDArray[np.integer[Any]]
+    root: NDArray[np.int8]
     expiry: NDArray[np.datetime64]
     right: NDArray[np.int8]
     strike: Floats
@@ -117,8 +117,10 @@ class Chain:
 
     def where(self, rows: NDArray[Any]) -> "Chain":
         """The same chain with only these rows (a mask or row numbers)."""
-        columns = {name: getattr(self, name)[rows] for name in _COLUMNS}
-        return replace(self, **columns, in_order=self.in_order and rows.dtype == np.bool_)
+        is_mask = rows.dtype == np.bool_
+        places = np.flatnonzero(rows) if is_mask else rows  # five times as fast as ten masks
+        columns = {name: getattr(self, name)[places] for name in _COLUMNS}
+        return replace(self, **columns, in_order=self.in_order and is_mask)
 
     def only(self, right: Right) -> "Chain":
         """Calls or puts alone."""
@@ -239,7 +241,7 @@ class Chain:
         if option.root not in self.roots:
             return None
         contract = (
-            (self.root, self.root.dtype.type(self.roots.index(option.root))),
+            (self.root, np.int8(self.roots.index(option.root))),
             (self.expiry, np.datetime64(option.expiry, "D")),
             (self.right, np.int8(option.right)),
             (self.strike, float(option.strike)),

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from dollarbill_core.market.carry import CashDividend, Rates, ShareSplit, policy_rates
 from dollarbill_core.market.chains import Chain, ChainDays, Floats, NoQuote, Quote
+from dollarbill_core.market.quality import Quality
 from dollarbill_core.market.volatility import Standing, iv_percentile, iv_rank
 from dollarbill_core.pricing import american, black_scholes
 from dollarbill_core.values.calendars import close_instant, expiry_instant, years_between
@@ -230,7 +231,8 @@ class Chains:
     chain is asked for only when that day has come, and a dividend or split is seen from the day
     of its announcement. An underlying that has no chain on a
     day stands in the view at its close of that day, or else at the last one known.
-    ``rates_on`` gives the interest rates known on a day.
+    ``rates_on`` gives the interest rates known on a day; ``quality`` says of each underlying
+    how good its quotes are, and is empty where nobody quoted.
     """
 
     days: Mapping[str, ChainDays]
@@ -239,6 +241,7 @@ class Chains:
     splits: Mapping[str, tuple[ShareSplit, ...]] = field(default_factory=dict)
     prints: Mapping[Print, Decimal] = field(default_factory=dict)
     rates_on: Callable[[date], Rates] = policy_rates
+    quality: tuple[Quality, ...] = ()
 
     @property
     def symbols(self) -> tuple[str, ...]:
