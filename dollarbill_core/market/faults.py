@@ -14,6 +14,7 @@ class Fault(StrEnum):
     LOCKED = "locked"
     NO_BID = "no bid"
     NO_ASK = "no ask"
+    BID_MISSING = "bid missing"
     VERTICAL = "vertical arbitrage"
     BUTTERFLY = "butterfly arbitrage"
     CALENDAR = "calendar arbitrage"
@@ -36,10 +37,7 @@ class Fault(StrEnum):
 
     @property
     def is_grave(self) -> bool:
-        """Whether it takes from the score.
-
-        ``NO_BID`` does in part: only where an option worth less is bid for.
-        """
+        """Whether it takes from the score."""
         return self.is_of_a_day or self in GRAVE
 
 
@@ -50,6 +48,7 @@ GRAVE = frozenset(
         Fault.CROSSED,
         Fault.LOCKED,
         Fault.NO_ASK,
+        Fault.BID_MISSING,
         Fault.VERTICAL,
         Fault.BUTTERFLY,
         Fault.CALENDAR,

@@ -1,19 +1,21 @@
-"""How good a day's quotes are, and a period's: faults counted, a score from 0 to 1, coverage."""
+"""How good quotes are, by day and by period: faults counted, a score from 0 to 1, coverage."""
 
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
-from functools import cached_property
 from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dollarbill_core.market.carry import Rates
+from dollarbill_core.market.carry import Rates, policy_rates
 from dollarbill_core.market.chains import Chain, Floats
-from dollarbill_core.market.faults import DAY_COST
+from dollarbill_core.market.day_faults import day_faults
+from dollarbill_core.market.faults import DAY_COST, GRAVE
 from dollarbill_core.market.faults import Fault as Fault
+from dollarbill_core.market.ladders import Booleans
+from dollarbill_core.market.row_faults import row_faults, studied
 
 _WORST_DAYS = 3  # named in sentences
 
@@ -70,7 +72,7 @@ def day_quality(
     previous
         The chain of the last day before it that has one, for what stands still or is gone.
     rates, dividend_yield
-        Per year, continuously compounded, as known on the day.
+        Per year, continuously compounded, as known on the day; the policy rate without.
     vendor_vol
         The vendor's implied vols, annual, NaN where none is given; shape (n,).
     is_session
@@ -78,28 +80,27 @@ def day_quality(
     split
         New shares for each old one from the open of this day, 1 for none.
     """
-    crossed = (chain.ask > 0) & (chain.bid > chain.ask)
-    locked = (chain.ask > 0) & (chain.bid == chain.ask)
-    no_bid, no_ask = ~(chain.bid > 0), ~(chain.ask > 0)
-    masks = {
-        Fault.CROSSED: crossed,
-        Fault.LOCKED: locked,
-        Fault.NO_BID: no_bid,
-        Fault.NO_ASK: no_ask,
-    }
+    day = chain.as_of.date()
+    if not len(chain):
+        return DayQuality(day, 0, {} if is_session else {Fault.HOLIDAY: 1}, 0.0)
+    now = studied(chain, policy_rates(day) if rates is None else rates, dividend_yield)
+    masks = row_faults(now, previous, vendor_vol)
+    found = day_faults(now, previous, is_session=is_session, split=split)
     counts = {fault: int(mask.sum()) for fault, mask in masks.items()}
-    if not is_session:
-        counts[Fault.HOLIDAY] = 1
-    bid_for = int((~no_bid).sum())
-    grave = int((~no_bid & (crossed | locked | no_ask)).sum())
-    return DayQuality(chain.as_of.date(), len(chain), counts, _score(bid_for, grave, counts))
+    counts |= dict.fromkeys(found, 1)
+    return DayQuality(day, len(chain), counts, _score(masks, found))
 
 
-def _score(bid_for: int, grave: int, counts: Mapping[Fault, int]) -> float:
-    if not bid_for:
+def _score(masks: Mapping[Fault, Booleans], found: frozenset[Fault]) -> float:
+    """The share of quotes to sell that are sound, less what faults of the day take."""
+    to_sell = ~masks[Fault.NO_BID] | masks[Fault.BID_MISSING]
+    if not to_sell.any():
         return 0.0
-    left = math.prod(1 - cost for fault, cost in DAY_COST.items() if counts.get(fault))
-    return (1 - grave / bid_for) * left
+    grave = np.zeros(len(to_sell), bool)
+    for fault in GRAVE & masks.keys():
+        grave |= masks[fault]
+    sound = 1 - float((grave & to_sell).sum()) / float(to_sell.sum())
+    return sound * math.prod(1 - DAY_COST[fault] for fault in found)
 
 
 def counts_array(quality: DayQuality) -> NDArray[np.int64]:
@@ -124,7 +125,7 @@ def day_quality_from(
     return DayQuality(day, rows, found, score)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Quality:
     """The quality of one symbol's chains over a period.
 
@@ -142,7 +143,7 @@ class Quality:
     days: tuple[DayQuality, ...]
     expected: tuple[date, ...]
 
-    @cached_property
+    @property
     def missing(self) -> tuple[date, ...]:
         """Sessions without a chain."""
         there = {each.day for each in self.days}
@@ -160,7 +161,7 @@ class Quality:
         scores = [each.score for each in self.days]
         return sum(scores) / len(scores) if scores else math.nan
 
-    @cached_property
+    @property
     def counts(self) -> Mapping[Fault, int]:
         """Rows (or days) with each fault, over the period; faults not found are left out."""
         sums = {f: sum(each.counts.get(f, 0) for each in self.days) for f in Fault}

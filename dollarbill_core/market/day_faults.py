@@ -1,0 +1,254 @@
+"""What is wrong with a whole day of quotes: copied, of another moment, with holes, not split.
+
+==================  ==================================================================
+COPIED_DAY          nine tenths of the quotes near the money stand where they stood on the
+                    day before (``is_copied``)
+ASYNCHRONOUS_SPOT   the spot column is not the spot that call and put imply
+                    (``is_asynchronous``)
+MISSING_STRIKES     contracts of the day before, strikes of a ladder or every pair near the
+                    money are not there (``lacks_strikes``)
+HOLIDAY             the exchange was closed
+UNADJUSTED_SPLIT    spot and strikes differ by the ratio of a split (``is_split_apart``)
+SPOT_JUMP           the spot jumped and no option says so (``has_jumped``)
+==================  ==================================================================
+"""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from dollarbill_core.market.chains import Chain
+from dollarbill_core.market.faults import Fault
+from dollarbill_core.market.ladders import Booleans
+from dollarbill_core.market.parity import implied_spot
+from dollarbill_core.market.row_faults import Matched, Studied, matched
+
+_NEAR_MONEY = 0.10  # of the spot, either side
+_COPIED, _FEWEST_COPIED = 0.9, 10  # share of the matched quotes, and how many there must be
+
+# Index options and those of some ETFs trade until 16:15, the index closes at 16:00: a quarter
+# of an hour of 6.5 x 252 hours a year, three standard deviations of it. On 5 days of SPX (2011)
+# and in 290 settlements of SPY (2021) parity was never more than 1.6 of them from the close.
+_DEVIATIONS, _QUARTER_HOUR = 3.0, 0.25 / (6.5 * 252)
+_LEAST_APART = 0.0025  # of the spot
+
+_IS_FULL = (
+    0.8  # share of strikes with both sides, from which a chain is taken for whole ladders
+)
+_FEWEST_PAIRS = 5  # of a settlement that would be missed
+_GONE = 0.05  # share of the contracts of the day before, still alive, that may vanish
+_HOLE = 2.0  # times the widest of the two intervals on either side
+_HOLE_NEAR, _SHORT = 0.05, 60 / 365  # of the spot, and years: where ladders are even
+
+_SPLIT_APART = 0.30  # spot and strikes farther apart than this, or their ratio below 1 / 1.3
+_JUMP, _JUMP_DEVIATIONS = 0.10, 8.0  # of the spot, and of a day's standard deviation
+
+
+class Spot(NamedTuple):
+    """Lowest and highest spot that the pairs allow, dollars, NaN without pairs."""
+
+    low: float
+    high: float
+
+    @property
+    def is_known(self) -> bool:
+        return math.isfinite(self.low)
+
+
+def day_faults(
+    now: Studied,
+    previous: Chain | None = None,
+    *,
+    is_session: bool = True,
+    split: float = 1.0,
+) -> frozenset[Fault]:
+    """The faults of the whole day.
+
+    ``split`` is new shares for each old one from the open of this day on, 1 for none.
+    """
+    implied = Spot(*implied_spot(now.ladders, now.parity, now.rates, now.dividend_yield))
+    match = None if previous is None else matched(now, previous)
+    apart = is_split_apart(now, implied, previous, split)
+    found = {
+        Fault.HOLIDAY: not is_session,
+        Fault.UNADJUSTED_SPLIT: apart,
+        Fault.ASYNCHRONOUS_SPOT: not apart and is_asynchronous(now, implied),
+        Fault.MISSING_STRIKES: not apart and lacks_strikes(now, previous, match, split),
+        Fault.COPIED_DAY: match is not None and is_copied(now, match),
+        Fault.SPOT_JUMP: not apart
+        and previous is not None
+        and has_jumped(now, implied, previous, split),
+    }
+    return frozenset(fault for fault, is_found in found.items() if is_found)
+
+
+def is_copied(now: Studied, match: Matched) -> bool:
+    """Whether nine in ten live quotes near the money, ten at least, stand where they stood.
+
+    Even when a price does not move, a day's time value goes, so real chains share few quotes
+    near the money with the day before; the spot is not asked, since it may be copied too.
+    """
+    ladders = now.ladders
+    near = np.abs(ladders.strike[match.places] / now.chain.spot - 1) <= _NEAR_MONEY
+    live = near & (ladders.bid[match.places] > 0)
+    count = int(live.sum())
+    return count >= _FEWEST_COPIED and float(match.same[live].mean()) >= _COPIED
+
+
+def apart_allowed(now: Studied) -> float:
+    """How far the spot column may lie from the implied spot, a share of it.
+
+    Three standard deviations of a quarter of an hour at the chain's own vol, at least 0.25 %.
+
+    At a vol of 16 %: 3 x 0.16 x sqrt(0.25 / 1638) = 0.0059.
+    """
+    years, deviations = now.ladders.years, now.parity.deviations
+    known = np.flatnonzero((years > 0) & np.isfinite(deviations))
+    if not len(known):
+        return _LEAST_APART
+    nearest = known[np.argmin(np.abs(years[known] - 30 / 365))]
+    vol = float(deviations[nearest]) / math.sqrt(years[nearest])
+    return max(_LEAST_APART, _DEVIATIONS * vol * math.sqrt(_QUARTER_HOUR))
+
+
+def is_asynchronous(now: Studied, implied: Spot) -> bool:
+    """Whether the spot column lies outside what the pairs allow, by more than is usual.
+
+    Pairs say 100.00 to 100.20 at a vol of 16 %, so the column may say 99.41 to 100.79.
+    """
+    if not implied.is_known:
+        return False
+    allowed = apart_allowed(now) * now.chain.spot
+    return not implied.low - allowed <= now.chain.spot <= implied.high + allowed
+
+
+# ---------------------------------------------------------------- strikes
+
+
+def lacks_strikes(
+    now: Studied, previous: Chain | None, match: Matched | None, split: float = 1.0
+) -> bool:
+    """Whether strikes are missing from a chain that otherwise lists whole ladders.
+
+    A file of the most traded contracts lists what was traded, and nothing is missing from it:
+    only where four in five strikes have both sides is a chain held to its ladders. Then it
+    lacks strikes if a settlement that is still alive, of five pairs or more, is gone; if more
+    than a twentieth of the living contracts of the day before are gone; if no pair lies
+    within a tenth of the spot; or if a ladder of two months at most skips, within a twentieth
+    of the spot, an interval more than twice as wide as the two on either side. Longer ladders
+    have such steps by themselves: SPX had 1140, 1150, 1175 and 1180 in 2011.
+    """
+    if _is_full(now.chain) and (_has_no_pair_near(now) or _has_hole(now)):
+        return True
+    if previous is None or match is None or split != 1.0 or not _is_full(previous):
+        return False
+    alive = _living(now, previous)
+    count = int(alive.sum())
+    if not count:
+        return False
+    gone = alive.copy()
+    gone[match.before] = False
+    return float(gone.sum()) > _GONE * count or _settlement_gone(previous, alive, gone)
+
+
+def _is_full(chain: Chain) -> bool:
+    codes = (chain.root.astype(np.int64) << 17) + chain.expiry.astype("datetime64[D]").astype(
+        np.int64
+    )
+    codes = (codes << 30) + np.rint(chain.strike * 1000).astype(np.int64)
+    calls, puts = np.unique(codes[chain.right > 0]), np.unique(codes[chain.right < 0])
+    either = len(np.union1d(calls, puts))
+    paired = len(np.intersect1d(calls, puts, assume_unique=True))
+    return paired >= max(_FEWEST_PAIRS, _IS_FULL * either)
+
+
+def _has_no_pair_near(now: Studied) -> bool:
+    strike = now.ladders.strike[now.parity.call]
+    return not bool((np.abs(strike / now.chain.spot - 1) <= _NEAR_MONEY).any())
+
+
+def _has_hole(now: Studied) -> bool:
+    """An interval near the money much wider than two on either side, in a short ladder."""
+    ladders, spot = now.ladders, now.chain.spot
+    step = np.diff(ladders.x)
+    if len(step) < 5:
+        return False
+    middle = np.arange(2, len(step) - 2)
+    wider = np.max([step[middle + k] for k in (-2, -1, 1, 2)], axis=0)
+    short = ladders.years[ladders.term[middle]] <= _SHORT
+    whole = ladders.ladder[middle - 2] == ladders.ladder[middle + 3]
+    ends = np.maximum(
+        np.abs(ladders.strike[middle] / spot - 1), np.abs(ladders.strike[middle + 1] / spot - 1)
+    )
+    hole = short & whole & (ends <= _HOLE_NEAR) & (step[middle] > _HOLE * wider * (1 + 1e-9))
+    return bool(hole.any())
+
+
+def _living(now: Studied, previous: Chain) -> Booleans:
+    """Contracts of the chain before that are not settled by now, shape (rows before,)."""
+    today = np.datetime64(now.chain.as_of.date(), "D")
+    alive: Booleans = previous.expiry > today
+    return alive
+
+
+def _settlement_gone(previous: Chain, alive: Booleans, gone: Booleans) -> bool:
+    codes = (previous.root.astype(np.int64) << 17) + previous.expiry.astype(
+        "datetime64[D]"
+    ).astype(np.int64)
+    _, number = np.unique(codes, return_inverse=True)
+    listed = np.bincount(number[alive], minlength=int(number.max()) + 1)
+    lost = np.bincount(number[gone], minlength=len(listed))
+    return bool(((listed >= 2 * _FEWEST_PAIRS) & (lost == listed)).any())
+
+
+# ---------------------------------------------------------------- splits and jumps
+
+
+def is_split_apart(
+    now: Studied, implied: Spot, previous: Chain | None = None, split: float = 1.0
+) -> bool:
+    """Whether spot and strikes are not of the same shares.
+
+    The pairs imply a spot less than 1 / 1.3 or more than 1.3 times the column's, or, without
+    pairs, no strike lies within that of the spot. Or a split is known for the day and
+    contracts go on under the old strikes while the spot has moved by its ratio, or the reverse.
+
+    A spot of 92.70 beside strikes whose calls and puts agree at 649 is 7 times too low.
+    """
+    spot = now.chain.spot
+    if implied.is_known:
+        middle = (implied.low + implied.high) / 2
+        if _are_apart(middle, spot):
+            return True
+    elif len(now.chain) and not _any_strike_near(now.chain):
+        return True
+    if previous is None or split == 1.0:
+        return False
+    expected = previous.spot / split
+    closer_to_old = abs(math.log(spot / previous.spot)) < abs(math.log(spot / expected))
+    return abs(math.log(split)) > math.log(1 + _SPLIT_APART) and closer_to_old
+
+
+def _are_apart(one: float, other: float) -> bool:
+    return abs(math.log(one / other)) > math.log(1 + _SPLIT_APART)
+
+
+def _any_strike_near(chain: Chain) -> bool:
+    apart = np.abs(np.log(chain.strike / chain.spot))
+    return bool((apart <= math.log(1 + _SPLIT_APART)).any())
+
+
+def has_jumped(now: Studied, implied: Spot, previous: Chain, split: float = 1.0) -> bool:
+    """Whether the spot jumped by a tenth and eight deviations of a day, unconfirmed by pairs.
+
+    Where the pairs imply the same spot it is news, not a fault. A vol of 20 % is 1.26 % a day,
+    so 10.1 % is the least jump.
+    """
+    expected = previous.spot / split
+    jump = abs(math.log(now.chain.spot / expected))
+    if jump <= _JUMP or implied.is_known:
+        return False
+    vols = previous.vol[np.isfinite(previous.vol) & (previous.bid > 0)]
+    daily = float(np.median(vols)) / math.sqrt(252) if len(vols) else 0.0
+    return jump > _JUMP_DEVIATIONS * daily

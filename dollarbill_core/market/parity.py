@@ -1,0 +1,309 @@
+"""What pairs of calls and puts say of forward and spot: bands that no riskless trade leaves.
+
+Selling the call, buying the put and paying the strike delivers the underlying at a known price,
+and so does the reverse; every pair of one strike thus bounds the same number from below and
+above, whatever the model. For European options that is the forward::
+
+    strike + (call bid - put ask) / discount <= forward
+                                             <= strike + (call ask - put bid) / discount
+
+for American ones, which may be exercised before a dividend or for the interest, the spot::
+
+    call bid - put ask + discount strike <= spot <= call ask - put bid + strike + dividends
+
+The pairs nearest the money of a settlement give its band: the median of their lower ends and
+the median of their upper ends. A pair wholly outside could be traded at a profit against at
+least half of them.
+
+Source: Stoll (1969) for the equality; Merton, "The Relationship Between Put and Call Option
+Prices: Comment", Journal of Finance 28 (1973), for the inequality of American options.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from dollarbill_core.market.chains import Floats
+from dollarbill_core.market.ladders import A_CENT_OF_A_CENT, Booleans, Ladders, Places
+
+_NEAR = 12  # pairs that make a band: those whose call and put are closest in price
+_FOR_DISCOUNT = 40  # pairs that may tell the discount
+_FEWEST_FOR_DISCOUNT = 10
+_HIGHEST_RATE = 0.30  # per year, of either sign; beyond it the pairs' slope is no discount
+_RATE_DOUBT = 0.005  # per year, of a discount that was not read from the pairs
+_FEWEST = 3  # pairs of a settlement that may speak of the spot
+_LONGEST = 60 / 365  # years: beyond it dividends and borrowing blur what the spot is
+_SETTLEMENTS = 3  # the shortest that speak of the spot
+_STRADDLE = math.sqrt(2 / math.pi)  # what it is worth, in standard deviations
+_CARRY_DOUBT = 0.01  # per year, of the spot: dividends and borrowing that rates do not know
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Parity:
+    """Pairs and the bands of their settlements.
+
+    Attributes
+    ----------
+    call, put
+        Places in the ladders of each pair, shape (pairs,).
+    least, most
+        What each pair says of the forward or the spot: at least and at most, dollars, widened
+        by the doubt in the discount; infinite where nobody bids or offers; shape (pairs,).
+    low, high
+        The band of each settlement, dollars: of the forward where European, of the spot where
+        American; NaN where no pair is sound; shape (terms,).
+    discounts
+        Of each settlement, read from its pairs or from the rates; shape (terms,).
+    doubts
+        How far off the discount may be, of one, shape (terms,).
+    centre
+        The strike where call and put are closest in price, shape (terms,).
+    count
+        Sound pairs of each settlement, shape (terms,).
+    forwards
+        The median of what the pairs near the money say at mid, or the spot carried where there
+        is none, dollars; an estimate where American; shape (terms,).
+    deviations
+        Standard deviation of the underlying until each settlement, a share of the forward, as
+        the straddle at the money prices it; NaN where there is none; shape (terms,).
+    """
+
+    call: Places
+    put: Places
+    least: Floats
+    most: Floats
+    low: Floats
+    high: Floats
+    discounts: Floats
+    doubts: Floats
+    centre: Floats
+    count: Places
+    forwards: Floats
+    deviations: Floats
+
+
+def parity_of(
+    ladders: Ladders, spot: float, rates: Floats, dividend_yield: float = 0.0
+) -> Parity:
+    """Pairs and bands of all settlements.
+
+    Parameters
+    ----------
+    ladders
+        The chain's, without crossed rows.
+    spot
+        What the data say the underlying costs, dollars; bounds dividends of American options.
+    rates
+        Of each settlement, per year, continuously compounded, shape (terms,).
+    dividend_yield
+        Per year, continuously compounded.
+
+    Examples
+    --------
+    A European call at 100 is quoted 5.00 to 5.20, its put 4.00 to 4.10: without interest the
+    forward is at least 100 + 5.00 - 4.10 = 100.90 and at most 100 + 5.20 - 4.00 = 101.20.
+    """
+    call, put = _pairs(ladders)
+    terms, term = len(ladders.years), ladders.term[call]
+    bid, ask, strike = ladders.bid, ladders.ask, ladders.strike[call]
+    sound = (bid[call] > 0) & (bid[put] > 0) & (ask[call] > bid[call]) & (ask[put] > bid[put])
+    with np.errstate(invalid="ignore"):
+        synthetic = (bid[call] + ask[call] - bid[put] - ask[put]) / 2
+    places = np.flatnonzero(sound & np.isfinite(synthetic))
+    nearest = _Nearest.of(term[places], np.abs(synthetic[places]), terms)
+    near = nearest.table(_NEAR, places)
+    given = np.exp(-rates * ladders.years)
+    discounts, doubts = _discounts(
+        nearest.table(_FOR_DISCOUNT, places), strike, synthetic, ladders, given
+    )
+    at = near[:, 0]
+    centre = np.where(at >= 0, strike[at] if len(strike) else np.nan, np.nan)
+    told = centre * discounts + _picked(synthetic, at)
+    early = _early(ladders, spot, told, nearest.sizes, dividend_yield)
+    doubt = np.abs(strike - centre[term]) * (doubts / discounts)[term]
+    d, american = discounts[term], ~ladders.european[term]
+    sold = np.where(bid[call] > 0, bid[call] - ask[put], -np.inf)
+    bought = np.where(bid[put] > 0, ask[call] - bid[put], np.inf)
+    least = np.where(american, sold + d * strike, strike + sold / d) - doubt
+    most = np.where(american, bought + strike + early[term], strike + bought / d) + doubt
+    agreed = _row_medians(_picked(strike + synthetic / d, near))
+    carried = spot * np.exp((rates - dividend_yield) * np.maximum(ladders.years, 0.0))
+    straddle = _picked((bid[call] + ask[call] + bid[put] + ask[put]) / 2, at)
+    forwards = np.where(nearest.sizes > 0, agreed, carried)
+    return Parity(
+        call,
+        put,
+        least,
+        most,
+        _medians(near, least),
+        _medians(near, most),
+        discounts,
+        doubts,
+        centre,
+        nearest.sizes,
+        forwards,
+        straddle / (_STRADDLE * discounts * forwards),
+    )
+
+
+def _pairs(ladders: Ladders) -> tuple[Places, Places]:
+    """Places of calls and puts of one settlement and strike."""
+    code = ladders.term * (1 << 40) + np.rint(ladders.strike * 1000).astype(np.int64)
+    calls, puts = np.flatnonzero(ladders.right > 0), np.flatnonzero(ladders.right < 0)
+    if not len(calls) or not len(puts):
+        return calls[:0], puts[:0]
+    at = np.minimum(np.searchsorted(code[calls], code[puts]), len(calls) - 1)
+    same = code[calls[at]] == code[puts]
+    order = np.argsort(at[same], kind="stable")
+    return calls[at[same]][order], puts[same][order]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Nearest:
+    """Pairs of each settlement, those nearest the money first."""
+
+    order: Places
+    term: Places
+    rank: Places
+    sizes: Places
+
+    @classmethod
+    def of(cls, term: Places, distance: Floats, terms: int) -> "_Nearest":
+        order = np.lexsort((distance, term))
+        sizes = np.bincount(term, minlength=terms)
+        starts = np.cumsum(sizes) - sizes
+        rank = np.arange(len(term)) - starts[term[order]]
+        return cls(order, term[order], rank, sizes)
+
+    def table(self, most: int, places: Places) -> Places:
+        """The nearest pairs of each settlement, (terms, most), -1 where there are no more."""
+        made = np.full((len(self.sizes), most), -1)
+        few = self.rank < most
+        made[self.term[few], self.rank[few]] = places[self.order[few]]
+        return made
+
+
+def _picked(values: Floats, table: Places) -> Floats:
+    """Values at places, NaN at -1."""
+    if not len(values):
+        return np.full(table.shape, np.nan)
+    return np.where(table >= 0, values[table], np.nan)
+
+
+def _medians(table: Places, values: Floats) -> Floats:
+    return _row_medians(_picked(values, table))
+
+
+def _row_medians(values: Floats) -> Floats:
+    """The median of each row's numbers, NaN where there is none; NaN is no number."""
+    ordered = np.sort(values, axis=1)  # NaN last
+    count = np.isfinite(values).sum(axis=1)
+    rows = np.arange(len(values))
+    upper = ordered[rows, np.minimum(count // 2, values.shape[1] - 1)]
+    lower = ordered[rows, np.maximum(count - 1, 0) // 2]
+    return np.where(count > 0, (lower + upper) / 2, np.nan)
+
+
+def _discounts(
+    table: Places, strike: Floats, synthetic: Floats, ladders: Ladders, given: Floats
+) -> tuple[Floats, Floats]:
+    """Discounts and their doubts; of European options the pairs' own where they tell it.
+
+    The slope of call less put over the strike, by Theil's method: the median over couples of
+    pairs that lie half the list apart. Source: Theil, "A rank-invariant method of linear and
+    polynomial regression analysis", Proc. KNAW 53 (1950), the incomplete method.
+    """
+    years = ladders.years
+    k = _picked(strike, table)
+    order = np.argsort(k, axis=1)  # NaN last
+    k = np.take_along_axis(k, order, 1)
+    y = np.take_along_axis(_picked(synthetic, table), order, 1)
+    count = np.isfinite(k).sum(axis=1)
+    column = np.arange(k.shape[1])
+    partner = column + (count[:, None] // 2)
+    valid = partner < count[:, None]
+    other = np.where(valid, partner, 0)
+    across = np.where(valid, np.take_along_axis(k, other, 1) - k, np.nan)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        slopes = np.where(across > 0, -(np.take_along_axis(y, other, 1) - y) / across, np.nan)
+    found = _row_medians(slopes)
+    error = 2 * _row_medians(np.abs(slopes - found[:, None])) / np.sqrt(np.maximum(count, 1))
+    known = ladders.european & (count >= _FEWEST_FOR_DISCOUNT) & (found > 0)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        known &= np.abs(np.log(found)) < _HIGHEST_RATE * years
+        known &= error < _RATE_DOUBT * years
+    doubt = given * (1 - np.exp(-_RATE_DOUBT * np.maximum(years, 0.0)))
+    return np.where(known, found, given), np.where(known, 2 * error, doubt)
+
+
+def _early(
+    ladders: Ladders, spot: float, told: Floats, count: Places, dividend_yield: float
+) -> Floats:
+    """Dollars of dividends until each settlement: by the yield, or what the pairs say.
+
+    ``told`` is the spot less dividends of each settlement, as its pair at the money says. The
+    spot column may be of another moment, so the shortest settlement is asked as well.
+    """
+    years = np.maximum(ladders.years, 0.0)
+    near = np.flatnonzero((count >= _FEWEST) & (years > 0) & (years <= _LONGEST))
+    spots = [spot, *told[near[np.argsort(years[near], kind="stable")[:1]]].tolist()]
+    by_yield = max(spots) * -np.expm1(-dividend_yield * years)
+    early: Floats = np.fmax(np.fmax(by_yield, max(spots) - told), 0.0)
+    return early
+
+
+def below_exercise(ladders: Ladders, parity: Parity) -> Booleans:
+    """Rows offered for less than exercising them brings, at the worst end of the band.
+
+    European options: for less than the discounted distance of forward and strike.
+
+    With the forward at 101 or above and no interest, the call at 90 is worth 11 or more; an
+    ask of 10.50 is below it.
+    """
+    term = ladders.term
+    right = ladders.right.astype(float)
+    edge = np.where(right > 0, parity.low[term], parity.high[term])
+    unit = np.where(ladders.european, parity.discounts, 1.0)[term]
+    doubt = np.abs(ladders.strike - parity.centre[term]) * parity.doubts[term]
+    doubt = np.where(ladders.european[term], doubt, 0.0)
+    worth = unit * right * (edge - ladders.strike) - doubt
+    below: Booleans = worth - ladders.ask > A_CENT_OF_A_CENT
+    return below
+
+
+def off_parity(ladders: Ladders, parity: Parity) -> Booleans:
+    """Rows of pairs that lie wholly outside the band of their settlement; shape (n,).
+
+    Which of the two is wrong parity cannot say, so both are named.
+    """
+    term = ladders.term[parity.call]
+    outside = parity.least > parity.high[term] + A_CENT_OF_A_CENT
+    outside |= parity.most < parity.low[term] - A_CENT_OF_A_CENT
+    found = np.zeros(len(ladders), bool)
+    found[parity.call[outside]] = True
+    found[parity.put[outside]] = True
+    return found
+
+
+def implied_spot(
+    ladders: Ladders, parity: Parity, rates: Floats, dividend_yield: float = 0.0
+) -> tuple[float, float]:
+    """Lowest and highest spot that the pairs allow, dollars; NaN where they say nothing.
+
+    Of the shortest settlements of two months at most that have three sound pairs; what carry
+    may hide in that time is allowed on either side.
+    """
+    years = ladders.years
+    usable = (parity.count >= _FEWEST) & (years > 0) & (years <= _LONGEST)
+    usable &= np.isfinite(parity.low) & np.isfinite(parity.high)
+    chosen = np.flatnonzero(usable)
+    chosen = chosen[np.argsort(years[chosen], kind="stable")][:_SETTLEMENTS]
+    if not len(chosen):
+        return float("nan"), float("nan")
+    carry = np.exp((dividend_yield - rates[chosen]) * years[chosen])
+    carry = np.where(ladders.european[chosen], carry, 1.0)
+    doubt = _CARRY_DOUBT * years[chosen]
+    low = parity.low[chosen] * carry * (1 - doubt)
+    high = parity.high[chosen] * carry * (1 + doubt)
+    return float(low.min()), float(high.max())
