@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
 from typing import Protocol
 
@@ -39,16 +40,44 @@ class Piece:
         Given to ``Reader.pieces`` as ``start``, reading goes on after this piece.
     done
         The share of the file that is read with this piece, 0 to 1.
+    read
+        How many rows of the file it is; 0 says as many as there are rows and rejects.
     """
 
     rows: Mapping[tuple[Table, str], pa.Table]
     resume: int
     done: float
     rejects: tuple[Reject, ...] = field(default=())
+    read: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ImportOptions:
+    """What a file does not say itself.
+
+    Attributes
+    ----------
+    symbol
+        The underlying, where no column names it and the file's name does not.
+    roots
+        OCC roots of index options, for files that do not tell AM from PM settlement.
+    day
+        The day of the quotes, likewise.
+    columns
+        For plain CSV: our name of a column, and the header's.
+    """
+
+    symbol: str = ""
+    roots: tuple[str, ...] = ()
+    day: date | None = None
+    columns: tuple[tuple[str, str], ...] = ()
 
 
 class Reader(Protocol):
     """How one format is read.
+
+    A reader that needs `ImportOptions` has a method ``told(options)``, which gives the reader
+    that knows them.
 
     Attributes
     ----------

@@ -1,10 +1,11 @@
 """Rows for the store: made from columns of any source, each checked before it may be stored."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
-from typing import Any
+from functools import cache
+from typing import Any, Union
 
 import numpy as np
 import pyarrow as pa
@@ -19,17 +20,55 @@ from dollarbill_core.sources.schema import (
     TICKS_PER_DOLLAR,
     price_array,
 )
-from dollarbill_core.values.calendars import FIRST_DAY, LAST_DAY, last_trading_day
+from dollarbill_core.values.calendars import FIRST_DAY, LAST_DAY, sessions
 from dollarbill_core.values.contracts import AM_SETTLED_ROOTS
 from dollarbill_core.values.provenance import Quotes
 
 Floats = NDArray[np.float64]
-Columns = Mapping[str, NDArray[Any]]
+Columns = Mapping[str, Union[NDArray[Any], "Names", str]]
 
 _PRICE_LIMIT = 100_000.0
 _TICK_DOUBT = 1e-3  # of a tick: what parsing a decimal as a float may leave
 _WHOLE_LIMIT = 2**31
 _NO_WHOLE = -1
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Names:
+    """Text that repeats, as the number of each row's among the names; shape (n,)."""
+
+    codes: NDArray[np.int32]
+    names: tuple[str, ...]
+
+    @classmethod
+    def of(cls, given: "NDArray[Any] | Names | str", size: int) -> "Names":
+        """One name for all rows, or an array of them, as numbers."""
+        if isinstance(given, Names):
+            return given
+        if isinstance(given, str):
+            return cls(np.zeros(size, np.int32), (given,))
+        unique, inverse = np.unique(np.asarray(given, str), return_inverse=True)
+        return cls(inverse.astype(np.int32), tuple(unique.tolist()))
+
+    def renamed(self, name: Callable[[str], str]) -> "Names":
+        """Every name as ``name`` makes it; names that become one share their number."""
+        new = [name(each) for each in self.names]
+        numbers = {each: number for number, each in enumerate(dict.fromkeys(new))}
+        lookup = np.array([numbers[each] for each in new], np.int32)
+        return Names(lookup[self.codes], tuple(numbers))
+
+    def rows(self, chosen: Any) -> "Names":
+        return Names(self.codes[chosen], self.names)
+
+    def where(self, holds: Callable[[str], bool]) -> NDArray[np.bool_]:
+        """Which rows' names have a property; shape (n,)."""
+        held: NDArray[np.bool_] = np.array([holds(each) for each in self.names], bool)
+        rows: NDArray[np.bool_] = held[self.codes]
+        return rows
+
+    def arrow(self) -> pa.Array:
+        names = pa.array(self.names, pa.string())
+        return pa.DictionaryArray.from_arrays(self.codes, names).cast(pa.string())
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +93,15 @@ class _Faults:
     good: NDArray[np.bool_]
     found: dict[int, str] = field(default_factory=dict)
 
-    def refuse(self, bad: NDArray[np.bool_], what: str, values: NDArray[Any]) -> None:
+    def refuse(
+        self, bad: NDArray[np.bool_], what: str, value: Callable[[int], Any] | NDArray[Any]
+    ) -> None:
         """Refuse rows that are still good; ``{}`` in ``what`` stands for the row's value."""
-        for row in np.flatnonzero(bad & self.good).tolist():
-            self.found[row] = what.format(values[row])
+        refused = bad & self.good
+        if not refused.any():
+            return
+        for row in np.flatnonzero(refused).tolist():
+            self.found[row] = what.format(value(row) if callable(value) else value[row])
         self.good &= ~bad
 
 
@@ -71,60 +115,61 @@ def quote_rows(columns: Columns, source: str, quotes: Quotes = Quotes.QUOTED) ->
     ----------
     columns
         Shape (n,) each. ``symbol``, ``date``, ``root``, ``expiry``, ``right`` and ``strike``
-        must be there, any other column of ``QUOTES`` may. Text for symbol and root;
-        datetime64[D] for dates, NaT if unreadable, and datetime64[ms] in UTC for instants,
-        NaT if unknown; right +1, -1, or 0 if unreadable; numbers as float64, NaN if none is
-        given, prices in dollars.
+        must be there, any other column of ``QUOTES`` may. Symbol and root as text, as `Names`,
+        which is faster, or as one text for all; datetime64[D] for dates, NaT if unreadable,
+        and datetime64[ms] in UTC for instants, NaT if unknown; right +1, -1, or 0 if
+        unreadable; numbers as float64, prices in dollars, NaN if none is given, or as whole
+        numbers, prices in hundredths of a cent, -1 if none is given.
     source, quotes
         What is written on every row.
 
     Examples
     --------
     >>> day, saturday = np.array(["2014-06-06"], "M8[D]"), np.array(["2014-06-21"], "M8[D]")
-    >>> rows = quote_rows({"symbol": np.array(["AAPL"]), "root": np.array(["AAPL"]),
+    >>> rows = quote_rows({"symbol": "AAPL", "root": np.array(["AAPL"]),
     ...     "date": day, "expiry": saturday, "right": np.array([-1]),
     ...     "strike": np.array([645.0]), "bid": np.array([8.1]), "ask": np.array([8.2])}, "doc")
     >>> row = rows.tables["AAPL"].to_pylist()[0]
     >>> row["expiry"].isoformat(), str(row["bid"]), row["settlement"], row["volume"]
     ('2014-06-20', '8.1000', 'PM', None)
     """
-    size = len(columns["date"])
+    size = len(np.asarray(columns["date"]))
     faults = _Faults(np.ones(size, bool))
-    built: dict[str, Any] = {}
-    _check_names(columns["symbol"], "symbol {!r} is not a symbol", faults)
-    _check_names(columns["root"], "root {!r} is not an OCC root", faults)
+    symbol, root = (_named(columns[name], name, size, faults) for name in ("symbol", "root"))
+    built: dict[str, Any] = {"root": root}
     built["date"] = _days(columns["date"], "date", faults)
     expiry = _days(columns["expiry"], "expiry", faults)
-    built["expiry"] = _last_trading_days(expiry, faults.good)
-    faults.refuse(
-        built["expiry"] < built["date"], "expired on {}, before it was quoted", expiry
-    )
-    right = np.asarray(columns["right"]).astype(np.int8)
-    faults.refuse(right == 0, "type is neither call nor put", right)
-    built["right"] = right
+    built["expiry"] = _last_trading_days(expiry)
+    before = built["expiry"] < built["date"]
+    faults.refuse(before, "expired on {}, before it was quoted", expiry)
+    built["right"] = np.asarray(columns["right"]).astype(np.int8)
+    faults.refuse(built["right"] == 0, "type is neither call nor put", built["right"])
     for name in ("strike", "bid", "ask", "last", "underlying"):
         if name in columns:
-            built[name] = _ticks(np.asarray(columns[name], float), name, faults)
-    strike = np.asarray(columns["strike"], float)
-    faults.refuse(~(strike > 0), "strike {} is not above 0", strike)
-    faults.refuse(built["strike"] % 10 != 0, "strike {} is finer than OCC's 0.001", strike)
+            built[name] = _ticks(np.asarray(columns[name]), name, faults)
+    _check_strikes(built["strike"], faults)
     for name in ("bid_size", "ask_size", "volume", "open_interest"):
         if name in columns:
-            built[name] = _wholes(np.asarray(columns[name], float), name, faults)
+            built[name] = _wholes(np.asarray(columns[name]), name, faults)
     for name in ("vendor_vol", "vendor_delta", "quoted_at", "underlying_at"):
         if name in columns:
             built[name] = columns[name]
-    return Rows(_by_symbol(columns, built, source, quotes, faults.good), _listed(faults))
+    tables = _by_symbol(symbol, built, source, quotes, faults.good)
+    return Rows(tables, tuple(sorted(faults.found.items())))
 
 
-def _listed(faults: _Faults) -> tuple[tuple[int, str], ...]:
-    return tuple(sorted(faults.found.items()))
+_MISNAMED = {
+    "symbol": "symbol {!r} is not a symbol",
+    "root": "root {!r} is not an OCC root",
+}
 
 
-def _check_names(names: NDArray[Any], what: str, faults: _Faults) -> None:
-    unique, inverse = np.unique(np.asarray(names, str), return_inverse=True)
-    wrong = np.array([not _is_name(name) for name in unique.tolist()], bool)
-    faults.refuse(wrong[inverse], what, names)
+def _named(given: Any, name: str, size: int, faults: _Faults) -> Names:
+    names = Names.of(given, size)
+    if not all(map(_is_name, names.names)):
+        wrong = names.where(lambda each: not _is_name(each))
+        faults.refuse(wrong, _MISNAMED[name], lambda row: names.names[names.codes[row]])
+    return names
 
 
 def _is_name(name: str) -> bool:
@@ -132,23 +177,51 @@ def _is_name(name: str) -> bool:
     return 0 < len(name) <= 6 and name.isalnum() and name.isascii() and name == name.upper()
 
 
-def _days(days: NDArray[Any], name: str, faults: _Faults) -> NDArray[np.datetime64]:
-    days = np.asarray(days, "datetime64[D]")
+def _days(days: Any, name: str, faults: _Faults) -> NDArray[Any]:
+    days = np.array(days, "datetime64[D]")
     faults.refuse(np.isnat(days), f"{name} cannot be read", days)
     first, last = np.datetime64(FIRST_DAY), np.datetime64(LAST_DAY)
     faults.refuse((days < first) | (days > last), f"{name} {{}} is outside the calendar", days)
     return days
 
 
-def _last_trading_days(days: NDArray[np.datetime64], good: NDArray[np.bool_]) -> NDArray[Any]:
-    unique, inverse = np.unique(days, return_inverse=True)
-    known = set(np.unique(days[good]).tolist())
-    moved = [last_trading_day(day) if day in known else day for day in unique.tolist()]
-    return np.array(moved, "datetime64[D]")[inverse]
+def _last_trading_days(days: NDArray[Any]) -> NDArray[Any]:
+    """The session on or before each day; a day outside the calendar as it is."""
+    moved = _sessions_on_or_before()
+    first = np.datetime64(FIRST_DAY).astype(np.int64)
+    since = days.astype(np.int64) - first
+    inside = (since >= 0) & (since < len(moved))
+    trading = moved[np.where(inside, since, 0)]
+    trading[~inside] = days[~inside]
+    return trading
 
 
-def _ticks(prices: Floats, name: str, faults: _Faults) -> NDArray[np.int32]:
+@cache
+def _sessions_on_or_before() -> NDArray[np.datetime64]:
+    """For every day of the calendar, so that a row costs a look-up."""
+    days = np.arange(np.datetime64(FIRST_DAY), np.datetime64(LAST_DAY) + 1)
+    known = np.array(sessions(FIRST_DAY, LAST_DAY), "datetime64[D]")
+    found: NDArray[np.datetime64] = known[np.searchsorted(known, days, "right") - 1]
+    return found
+
+
+def _check_strikes(ticks: NDArray[np.int32], faults: _Faults) -> None:
+    def dollars(row: int) -> float:
+        return float(ticks[row]) / TICKS_PER_DOLLAR
+
+    faults.refuse(ticks == _NO_WHOLE, "no strike", ticks)
+    faults.refuse(ticks <= 0, "strike {} is not above 0", dollars)
+    faults.refuse(ticks % 10 != 0, "strike {} is finer than OCC's 0.001", dollars)
+
+
+def _ticks(prices: NDArray[Any], name: str, faults: _Faults) -> NDArray[np.int32]:
     """Whole hundredths of a cent; -1 where there is no price."""
+    if prices.dtype.kind == "i":
+        faults.refuse(prices < _NO_WHOLE, f"{name} {{}} hundredths of a cent", prices)
+        limit = _PRICE_LIMIT * TICKS_PER_DOLLAR
+        faults.refuse(prices >= limit, f"{name} {{}} is 100,000 dollars or more", prices)
+        return prices.astype(np.int32, copy=False)
+    prices = prices.astype(np.float64, copy=False)
     given = ~np.isnan(prices)
     faults.refuse(given & ~(prices >= 0), f"{name} {{}} is negative", prices)
     faults.refuse(given & ~(prices < _PRICE_LIMIT), f"{name} {{}} is 100,000 or more", prices)
@@ -162,44 +235,51 @@ def _ticks(prices: Floats, name: str, faults: _Faults) -> NDArray[np.int32]:
     return exact
 
 
-def _wholes(numbers: Floats, name: str, faults: _Faults) -> NDArray[np.int32]:
+def _wholes(numbers: NDArray[Any], name: str, faults: _Faults) -> NDArray[np.int32]:
     """Whole numbers; -1 where there is none."""
+    what = f"{name} {{}} is not a whole number from 0 on"
+    if numbers.dtype.kind == "i":
+        beyond = (numbers < _NO_WHOLE) | (numbers >= _WHOLE_LIMIT)
+        faults.refuse(beyond, what, numbers)
+        return np.where(beyond, _NO_WHOLE, numbers).astype(np.int32, copy=False)
+    numbers = numbers.astype(np.float64, copy=False)
     given = ~np.isnan(numbers)
     whole = (numbers >= 0) & (numbers < _WHOLE_LIMIT) & (numbers == np.rint(numbers))
-    wrong = given & ~whole
-    faults.refuse(wrong, f"{name} {{}} is not a whole number from 0 on", numbers)
-    whole_or_none: NDArray[np.int32] = np.where(given & ~wrong, numbers, _NO_WHOLE).astype(
-        np.int32
-    )
-    return whole_or_none
+    faults.refuse(given & ~whole, what, numbers)
+    exact: NDArray[np.int32] = np.where(whole, numbers, _NO_WHOLE).astype(np.int32)
+    return exact
 
 
 def _by_symbol(
-    columns: Columns,
+    symbol: Names,
     built: Mapping[str, Any],
     source: str,
     quotes: Quotes,
     good: NDArray[np.bool_],
 ) -> dict[str, pa.Table]:
-    symbols, inverse = np.unique(np.asarray(columns["symbol"], str), return_inverse=True)
-    whole = len(symbols) == 1 and bool(good.all())
     tables = {}
-    for number, symbol in enumerate(symbols.tolist()):
-        rows = slice(None) if whole else np.flatnonzero(good & (inverse == number))
-        roots = np.asarray(columns["root"], str)[rows]
-        if not len(roots):
+    whole = len(symbol.names) == 1 and bool(good.all())
+    for number, name in enumerate(symbol.names):
+        rows = slice(None) if whole else np.flatnonzero(good & (symbol.codes == number))
+        root = built["root"].rows(rows)
+        size = len(root.codes)
+        if not size:
             continue
-        own = {name: values[rows] for name, values in built.items()}
-        own |= {"root": roots, "settlement": _settlements(roots)}
-        tables[symbol] = pa.table(
-            [_arrow(own, field_, len(roots), source, quotes) for field_ in QUOTES.schema],
+        own = {
+            column: values[rows]
+            for column, values in built.items()
+            if not isinstance(values, Names)
+        }
+        own |= {"root": root.arrow(), "settlement": _settlements(root).arrow()}
+        tables[name] = pa.table(
+            [_arrow(own, column, size, source, quotes) for column in QUOTES.schema],
             schema=QUOTES.schema,
         )
     return tables
 
 
-def _settlements(roots: NDArray[Any]) -> NDArray[Any]:
-    return np.where(np.isin(roots, sorted(AM_SETTLED_ROOTS)), "AM", "PM")
+def _settlements(root: Names) -> Names:
+    return root.renamed(lambda name: "AM" if name in AM_SETTLED_ROOTS else "PM")
 
 
 def _arrow(
@@ -212,6 +292,8 @@ def _arrow(
     if column.name not in own:
         return pa.nulls(size, column.type)
     values = own[column.name]
+    if isinstance(values, pa.Array):
+        return values
     if column.type == PRICE:
         return price_array(values)
     if pa.types.is_int32(column.type):
