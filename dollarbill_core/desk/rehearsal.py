@@ -97,7 +97,8 @@ def rehearse(
         reports.append(report)
     result = recorded_result(ledger, house, desk.source)
     unseen = unseen_eves(held_at_closes(result.lines), chains)
-    return Rehearsal(tuple(reports), ledger, replace(result, unseen_eves=unseen))
+    result = replace(result, unseen_eves=unseen, quality=chains.quality)
+    return Rehearsal(tuple(reports), ledger, result)
 
 
 def _demand_same_prices(chains: Chains, ledger: Ledger) -> None:

@@ -111,8 +111,32 @@ def headline(
         raise ValueError("a result on modelled chains leads with its break-even premium")
     leading = _premium_figures(break_even) if break_even else ()
     profits = (*leading[:1], _profit(result, assumed), *leading[1:])
-    figures = (*_nothing_traded(result), *profits, *_risk_figures(result), _period(result))
+    figures = (
+        *_nothing_traded(result),
+        *profits,
+        *_risk_figures(result),
+        *_quality_figures(result),
+        _period(result),
+    )
     return Card(figures, result.provenance.label, _status(result))
+
+
+def _quality_figures(result: Result) -> tuple[Figure, ...]:
+    """How much of the period was quoted, and how well; of several underlyings the worst."""
+    if not result.quality:
+        return ()
+    worst = min(result.quality, key=lambda each: each.score)
+    thinnest = min(result.quality, key=lambda each: each.coverage)
+    several = len(result.quality) > 1
+    covered = f"chains on {thinnest.coverage:.1%} of sessions"
+    return (
+        Figure(
+            "quality",
+            f"Quality of quotes{f', {worst.symbol}' if several else ''}",
+            f"{worst.score:.1%}",
+            f"{covered}{f' of {thinnest.symbol}' if several else ''}",
+        ),
+    )
 
 
 def _nothing_traded(result: Result) -> tuple[Figure, ...]:

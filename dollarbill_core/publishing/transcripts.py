@@ -23,6 +23,8 @@ UNSEEN = (
     "did, which flatters the result"
 )
 
+NOTHING_QUOTED = "nobody quoted these options, so there is no coverage and no quality to score"
+
 
 def of_trade(trade: str, events: Iterable[Event]) -> tuple[Event, ...]:
     """The events of one trade, in order."""
@@ -140,6 +142,18 @@ def doubts_told(result: Result) -> str:
             str(result.estimated_fees),
             "net if what is open were closed across the widest spread seen "
             f"{result.pessimistic_profit:,.2f}",
+        ]
+    )
+
+
+def quality_told(result: Result) -> str:
+    """How good the quotes were that a result rests on, and what they would not fill."""
+    refused, unfilled = len(result.refused), len(result.unfilled)
+    return "\n".join(
+        [
+            *(line for each in result.quality for line in each.sentences()),
+            *([] if result.quality else [f"{result.provenance.quotes}: {NOTHING_QUOTED}"]),
+            f"entries refused by a gate {refused}, orders without a sound quote {unfilled}",
         ]
     )
 

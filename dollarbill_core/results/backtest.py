@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from dollarbill_core.market.chains import Quote
+from dollarbill_core.market.quality import Quality
 from dollarbill_core.market.view import Chains, View
 from dollarbill_core.results.nav import (
     ClosedTrade,
@@ -53,6 +54,7 @@ class Result:
     """A finished backtest: raw events and a line for each session; the rest is derived.
 
     ``unseen_eves`` counts short calls (`assignment.unseen_eves`); None without the chains.
+    ``quality`` is that of the quotes it rests on, by underlying; empty for modelled chains.
     """
 
     capital: Decimal
@@ -65,6 +67,7 @@ class Result:
     widest_spread: Decimal
     book: Book
     unseen_eves: int | None = None
+    quality: tuple[Quality, ...] = ()
 
     @property
     def equity(self) -> "pd.Series":
@@ -189,7 +192,8 @@ def backtest(
     for day in progress(chains.sessions):
         run.one_day(chains.view(day, run.last_quotes))
     result = run.result(chains.provenance)
-    return replace(result, unseen_eves=unseen_eves(held_at_closes(result.lines), chains))
+    unseen = unseen_eves(held_at_closes(result.lines), chains)
+    return replace(result, unseen_eves=unseen, quality=chains.quality)
 
 
 class _Run:
