@@ -21,7 +21,9 @@ from dollarbill_core.sources.quote_columns import (
     MissingQuotes,
     all_quote_columns,
     contract_keys,
+    gathered_quotes,
     next_day_rows,
+    quote_arrays,
     quote_columns,
 )
 from dollarbill_core.sources.rows import quote_rows
@@ -258,6 +260,31 @@ def test_the_next_row_skips_days_without_quotes_but_not_days_without_the_contrac
     read = quote_columns(stored(tmp_path, rows), "SPX", 2021)
 
     assert read["next_row"].tolist() == [2, -1, 3, -1, -1]
+
+
+def test_columns_decoded_without_the_cache_hold_every_snapshot(tmp_path):
+    rows = [quote(MONDAY, 3800, at=AFTERNOON), quote(MONDAY, 3800, bid=2.0)]
+    store = stored(tmp_path, [*rows, quote(date(2020, 3, 2), 3900, bid=3.0)])
+
+    read = quote_arrays(store, "SPX", 2021, ("date", "bid", "volume"))
+
+    assert read["date"].tolist() == days(MONDAY, MONDAY)
+    assert read["bid"].tolist() == [10_000, 20_000]
+    assert read["volume"].tolist() == [-1, -1]
+    assert not (store.local / "columns").exists()
+
+
+def test_the_quotes_of_many_symbols_lie_one_after_the_other(tmp_path):
+    stored(tmp_path, [quote(MONDAY, 3800), quote(date(2020, 3, 2), 3900, bid=3.0)])
+    store = stored(tmp_path, [quote(MONDAY, 38, bid=0.5, root="AAPL")], symbol="AAPL")
+
+    every = gathered_quotes(store, ("strike", "bid"))
+    one = gathered_quotes(store, ("bid",), ["SPX"])
+
+    assert every["strike"].tolist() == [380_000, 39_000_000, 38_000_000]
+    assert every["bid"].tolist() == [5_000, 30_000, 10_000]
+    assert one["bid"].tolist() == [30_000, 10_000]
+    assert gathered_quotes(Store.at(tmp_path / "none"), ("bid",))["bid"].tolist() == []
 
 
 # --- the index of the next day's rows

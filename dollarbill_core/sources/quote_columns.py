@@ -29,7 +29,7 @@ Rows rise by day, root, expiry, right and strike. The header names ``symbol``, `
 import os
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -90,12 +90,7 @@ def quote_columns(
     Damaged
         If the Parquet file is not the one that was stored.
     """
-    part = store.part("quotes", symbol, year)
-    if part is None:
-        raise MissingQuotes(
-            f"{store.place.name} has no quotes of {symbol} in {year}: "
-            "import or fetch them with dollarbill data"
-        )
+    part = _part(store, symbol, year)
     columns = _standing(store, part) or _built(store, part)
     if progress is not None:
         progress(part.rows)
@@ -110,6 +105,41 @@ def all_quote_columns(
     with ThreadPoolExecutor(os.cpu_count()) as threads:
         built = threads.map(lambda year: quote_columns(store, symbol, year, progress), years)
         return dict(zip(years, built, strict=True))
+
+
+def quote_arrays(
+    store: "Store", symbol: str, year: int, names: Sequence[str]
+) -> dict[str, Array]:
+    """Columns of one symbol and year, decoded from Parquet: every snapshot, nothing cached.
+
+    ``names`` are columns of the store that hold numbers, ``date`` among them; each comes as
+    the table above says.
+    """
+    table = _table(store, _part(store, symbol, year), names)
+    return {name: _numbers(table, name) for name in names}
+
+
+def gathered_quotes(
+    store: "Store", names: Sequence[str], symbols: Sequence[str] | None = None
+) -> dict[str, Array]:
+    """Columns of the quotes of several symbols, or of all, each in one piece.
+
+    Shape (rows,) each, by symbol and year as ``store.parts`` lists them; see ``quote_arrays``.
+    """
+    parts = [
+        part for part in store.parts("quotes") if symbols is None or part.symbol in symbols
+    ]
+    starts = np.cumsum([0, *(part.rows for part in parts)]).tolist()
+    whole = {name: np.empty(starts[-1], _NUMBERS[name][0]) for name in names}
+
+    def gather(part: Part, start: int) -> None:
+        table = _table(store, part, names)
+        for name, array in whole.items():
+            array[start : start + part.rows] = _numbers(table, name)
+
+    with ThreadPoolExecutor(os.cpu_count()) as threads:
+        list(threads.map(gather, parts, starts))
+    return whole
 
 
 def next_day_rows(keys: NDArray[np.int64], starts: NDArray[np.int64]) -> NDArray[np.int32]:
@@ -145,6 +175,16 @@ def contract_keys(root: Array, expiry: Array, right: Array, strike: Array) -> ND
         keys <<= bits
         keys |= column
     return keys
+
+
+def _part(store: "Store", symbol: str, year: int) -> Part:
+    part = store.part("quotes", symbol, year)
+    if part is None:
+        raise MissingQuotes(
+            f"{store.place.name} has no quotes of {symbol} in {year}: "
+            "import or fetch them with dollarbill data"
+        )
+    return part
 
 
 # --- the cache
@@ -223,9 +263,10 @@ def _written_at(store: "Store", part: Part) -> int | None:
     try:
         found = os.stat(store.place.address(part.path))
     except FileNotFoundError:
-        raise _damaged(store, part, "is missing") from None
-    if found.st_size != part.size:
-        raise _damaged(store, part, f"has {found.st_size} bytes of {part.size}")
+        found = None
+    if found is None or found.st_size != part.size:
+        _table(store, part, ("date",))  # the store itself says what is wrong
+        raise _damaged(store, part, "was changed by others than the store")
     return found.st_mtime_ns
 
 
@@ -248,8 +289,7 @@ def _damaged(store: "Store", part: Part, why: str) -> Damaged:
 
 def _arrays(store: "Store", part: Part) -> tuple[dict[str, Array], dict[str, Any]]:
     """The arrays of one part, and the header without what the cache adds."""
-    table = store.read("quotes", part.symbol, part.year, columns=(*_NAMES, *_NUMBERS))
-    table = _last_snapshots(table)
+    table = _last_snapshots(_table(store, part, (*_NAMES, *_NUMBERS)))
     arrays = _day_index(_numbers(table, "date"))
     codes = {name: _codes(table[name]) for name in _NAMES}
     arrays["root"] = codes["root"][0]
@@ -260,6 +300,13 @@ def _arrays(store: "Store", part: Part) -> tuple[dict[str, Array], dict[str, Any
     arrays["next_row"] = next_day_rows(keys, arrays["starts"])
     header = {"symbol": part.symbol, "year": part.year, "rows": len(keys)}
     return arrays, header | {f"{name}s": codes[name][1] for name in _NAMES}
+
+
+def _table(store: "Store", part: Part, names: Sequence[str]) -> "pa.Table":
+    """The rows of one part, text as codes."""
+    import pyarrow as pa
+
+    return pa.concat_tables(store.chunks("quotes", part.symbol, part.year, names, coded=True))
 
 
 def _last_snapshots(table: "pa.Table") -> "pa.Table":
