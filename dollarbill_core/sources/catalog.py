@@ -1,18 +1,21 @@
 """What a store holds: the one manifest that names the current file of every partition."""
 
 import json
-from collections.abc import Iterable, Mapping
+import time
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
-from dollarbill_core.sources.places import Place, StoreError
+from dollarbill_core.sources.places import Place, StoreError, is_half
 
 if TYPE_CHECKING:  # the way to cached data must not load pyarrow
     from dollarbill_core.sources.schema import Table
 
 FORMAT = 1  # raised when an older version of this package could not read the store
 MANIFEST = "catalog.json"
+KEPT_HOURS = 6.0  # how long a replaced file stays for those who still read it
+_RETIRED = "retired.json"
 Key = tuple[str, str, int | None]  # table, symbol, year
 
 
@@ -81,6 +84,10 @@ class Catalog:
         """The catalog once these parts stand in place of the older ones."""
         return Catalog({**self.parts, **{part.key: part for part in parts}})
 
+    def without(self, keys: Collection[Key]) -> "Catalog":
+        """The catalog less some partitions."""
+        return Catalog({key: part for key, part in self.parts.items() if key not in keys})
+
     @property
     def content(self) -> bytes:
         """As it is stored: the same parts are the same bytes."""
@@ -91,6 +98,22 @@ class Catalog:
 
 def _place_in_order(part: Part) -> tuple[str, str, int]:
     return part.table, part.symbol, part.year or 0
+
+
+def folder_path(key: Key) -> str:
+    """The folder of a partition, relative to the store.
+
+    >>> folder_path(("quotes", "SPY", 2021))
+    'quotes/symbol=SPY/year=2021'
+    """
+    table, symbol, year = key
+    names = [table, *([f"symbol={symbol}"] if symbol else ())]
+    return "/".join([*names, *([f"year={year}"] if year is not None else ())])
+
+
+def file_path(key: Key, digest: str) -> str:
+    """The file of a partition, named by its content."""
+    return f"{folder_path(key)}/{digest[:16]}.parquet"
 
 
 def table_name(table: "Table | str") -> str:
@@ -140,4 +163,37 @@ def _unreadable(address: str, error: Exception) -> Damaged:
 
 def _part(told: dict[str, Any]) -> Part:
     days = {name: date.fromisoformat(told[name]) for name in ("first", "last")}
-    return Part(**{**told, **days})
+    part = Part(**{**told, **days})
+    if part.path != file_path(part.key, part.digest):
+        raise ValueError(f"{part.path} is no file of {part.title}")
+    return part
+
+
+def collect(place: Place) -> None:
+    """Remove files that no catalog names: drafts at once, replaced ones after ``KEPT_HOURS``.
+
+    Who opened the store before may read them until then. Since when a file is not needed is
+    written beside the catalog.
+    """
+    now = time.time()
+    named = {part.path for part in current_catalog(place).parts.values()}
+    since = _retired(place)
+    left = {}
+    for name in list(place.names()):
+        if is_half(name):
+            place.remove(name)
+        elif name.endswith(".parquet") and name not in named:
+            if now - since.get(name, now) > KEPT_HOURS * 3600:
+                place.remove(name)
+            else:
+                left[name] = since.get(name, now)
+    if left != since:
+        place.replace(_RETIRED, json.dumps(left, indent=1, sort_keys=True).encode())
+
+
+def _retired(place: Place) -> dict[str, float]:
+    try:
+        told = json.loads(place.content(_RETIRED) or b"{}")
+        return {str(name): float(at) for name, at in told.items()}
+    except (ValueError, TypeError, AttributeError):
+        return {}  # what it said is not needed: they wait once more

@@ -5,8 +5,8 @@ import json
 import os
 import re
 import shutil
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -15,22 +15,42 @@ from typing import IO, Any
 
 import pyarrow as pa
 
-from dollarbill_core.sources.catalog import MANIFEST, Key, Part, current_catalog
-from dollarbill_core.sources.partitions import Partition, PartitionWriter, Span, digest
-from dollarbill_core.sources.places import Place, StoreError, is_half, write_whole
+from dollarbill_core.sources.catalog import (
+    MANIFEST,
+    Key,
+    Part,
+    collect,
+    current_catalog,
+    file_path,
+    folder_path,
+)
+from dollarbill_core.sources.partitions import (
+    Partition,
+    PartitionWriter,
+    Span,
+    coded_schema,
+    digest,
+)
+from dollarbill_core.sources.places import Place, StoreError, keep_content
 from dollarbill_core.sources.schema import TABLES, Table
-from dollarbill_core.sources.spool import Run, overlapping, slices, within, write_run
+from dollarbill_core.sources.spool import (
+    JOURNAL,
+    Run,
+    last_checkpoint,
+    overlapping,
+    slices,
+    within,
+    write_journal,
+    write_run,
+)
 from dollarbill_core.sources.union import Added, joined, united
 
-BUFFERED_ROWS = 524_288  # held in memory before they go to disk
-SLICE_ROWS = 786_432  # merged at once
-KEPT_HOURS = 6.0  # how long a replaced file stays for those who still read it
+BUFFERED_ROWS = 262_144  # held in memory before they go to disk
+SLICE_ROWS = 131_072  # merged at once
+_WORKERS = 2  # partitions merged side by side
 
-_JOURNAL = "journal.json"
-_RETIRED = "retired.json"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _SYMBOL = re.compile(r"[A-Z0-9][A-Z0-9._-]{0,15}")
-_TEXT = pa.dictionary(pa.int32(), pa.string())
 
 
 class StoreBusy(RuntimeError):
@@ -72,20 +92,22 @@ class Change:
         self.state: dict[str, Any] = {}
         self._place, self._committed = place, committed
         self._runs: list[Run] = []
-        self._buffer: dict[tuple[Table, str], list[pa.Table]] = {}
+        self._buffer: dict[tuple[str, str], list[pa.Table]] = {}
         self._buffered = 0
+        self._discarded: set[Key] = set()
         with _writing(place):
             self._lock = _locked(place, name)
-            self.folder.mkdir(parents=True, exist_ok=True)
-            self._take_up()
+            try:
+                self.folder.mkdir(parents=True, exist_ok=True)
+                self._take_up()
+            except BaseException:
+                self._lock.close()
+                raise
 
     def _take_up(self) -> None:
         """Go on from the last checkpoint; runs written after it are removed."""
-        journal = self.folder / _JOURNAL
-        if journal.is_file():
-            told = json.loads(journal.read_text(encoding="utf-8"))
-            self.state = told["state"]
-            self._runs = [_run(self.folder, each) for each in told["runs"]]
+        self.state, self._runs = last_checkpoint(self.folder)
+        self._safe = len(self._runs)  # so many of them are on disk for good
         known = {run.file.name for run in self._runs}
         for file in self.folder.glob("*.arrow"):
             if file.name not in known:
@@ -99,6 +121,7 @@ class Change:
         ValueError
             If the rows lack a column of the table or a date, or the symbol is none.
         """
+        self._demand_open()
         if bool(symbol) != table.by_symbol or (symbol and not _SYMBOL.fullmatch(symbol)):
             raise ValueError(f"{symbol!r} is no symbol for {table.name}")
         lacking = set(table.schema.names) - set(rows.schema.names)
@@ -107,7 +130,8 @@ class Change:
         if rows["date"].null_count:
             raise ValueError(f"rows of {table.name} without a date")
         if rows.num_rows:
-            self._buffer.setdefault((table, symbol), []).append(_coded(rows, table))
+            coded = rows.select(table.schema.names).cast(coded_schema(table))
+            self._buffer.setdefault((table.name, symbol), []).append(coded)
             self._buffered += rows.num_rows
         if self._buffered >= BUFFERED_ROWS:
             with _writing(self._place):
@@ -115,22 +139,32 @@ class Change:
 
     def _spool(self) -> None:
         """Write what is held in memory to disk, a run for each table and symbol."""
-        for (table, symbol), waiting in self._buffer.items():
+        for name, symbol in list(self._buffer):
+            rows = joined(self._buffer[name, symbol])
             file = self.folder / f"{len(self._runs):06}.arrow"
-            self._runs.append(write_run(file, table, symbol, joined(waiting)))
-        self._buffer.clear()
-        self._buffered = 0
+            self._runs.append(write_run(file, TABLES[name], symbol, rows))
+            del self._buffer[name, symbol]
+            self._buffered -= rows.num_rows
 
     def checkpoint(self, state: Mapping[str, Any]) -> None:
         """Once this returns, all that was added and the state (JSON) survive a kill."""
+        self._demand_open()
+        kept = json.loads(json.dumps(dict(state), allow_nan=False))
         with _writing(self._place):
-            first = len(self._runs)
             self._spool()
-            for run in self._runs[first:]:
-                _keep(run.file)
-            told = {"state": dict(state), "runs": [_record(run) for run in self._runs]}
-            write_whole(self.folder / _JOURNAL, json.dumps(told).encode())
-        self.state = dict(state)
+            for run in self._runs[self._safe :]:
+                keep_content(run.file)
+            self._safe = len(self._runs)
+            write_journal(self.folder, kept, self._runs)
+        self.state = kept
+
+    def discard(self, table: Table, symbol: str = "", year: int | None = None) -> None:
+        """Take a partition's stored rows out when this is committed; what is added stays in.
+
+        This is not part of a checkpoint: say it again after a kill.
+        """
+        self._demand_open()
+        self._discarded.add((table.name, symbol, year))
 
     def commit(self) -> Added:
         """Put all that was added into the store, at once, and end the change.
@@ -145,19 +179,24 @@ class Change:
         StoreError
             If the store cannot be written; it is then as before.
         """
+        self._demand_open()
         with _writing(self._place):
             self._spool()
             before = current_catalog(self._place)
-            added, parts = Added(), []
-            for key, runs in sorted(_by_partition(self._runs).items(), key=_order):
-                part, one = self._merged(key, before.parts.get(key), runs)
-                added += one
-                if part is not None:
-                    parts.append(part)
-            if parts:
+            left = before.without(self._discarded)
+            written = _by_partition(self._runs)
+            old = [left.parts.get(key) for key in written]
+            with ThreadPoolExecutor(_WORKERS) as pool:  # pyarrow and numpy let others run
+                merged = list(pool.map(self._merged, written, old, written.values()))
+            added = sum((one for _, one in merged), Added())
+            after = left.after(part for part, _ in merged if part is not None)
+            if after != before:
                 if current_catalog(self._place) != before:
-                    raise StoreBusy(f"{self._place.name} was changed by another machine")
-                self._place.replace(MANIFEST, before.after(parts).content)
+                    raise StoreBusy(
+                        f"{self._place.name} was changed by another machine meanwhile: "
+                        "begin again"
+                    )
+                self._place.replace(MANIFEST, after.content)
             collect(self._place)
         self._committed()
         self.abandon()
@@ -167,11 +206,9 @@ class Change:
         self, key: Key, old: Part | None, runs: list[tuple[Run, list[int]]]
     ) -> tuple[Part | None, Added]:
         """The new part, None if nothing changes, and what was added to it."""
-        name, symbol, year = key
-        table = TABLES[name]
-        stored = None if old is None else Partition(self._place, old, table)
-        folder = folder_of(table, symbol, year)
-        draft = self._place.draft(folder)
+        table = TABLES[key[0]]
+        stored = None if old is None else Partition(self._place, old, table, coded=True)
+        draft = self._place.draft(folder_path(key))
         added = Added()
         with PartitionWriter(draft, table) as writer:
             for rows, one in _unions(table, stored, runs):
@@ -180,15 +217,19 @@ class Change:
         if added.new == added.changed == 0:
             draft.unlink()
             return None, added
-        part = _part(key, folder, writer, draft)
+        part = _part(key, writer, draft)
         self._place.publish(draft, part.path)
         return part, added
 
     def abandon(self) -> None:
         """Forget all that was added, checkpoints too, and end the change."""
-        (self.folder / _JOURNAL).unlink(missing_ok=True)
+        (self.folder / JOURNAL).unlink(missing_ok=True)
         shutil.rmtree(self.folder, ignore_errors=True)
         self.close()
+
+    def _demand_open(self) -> None:
+        if self._lock.closed:
+            raise StoreError(f"change {self.name!r} has ended: open another")
 
     def close(self) -> None:
         """Let others write; what was added since the last checkpoint is dropped."""
@@ -239,37 +280,6 @@ def _locked(place: Place, name: str) -> IO[str]:
     return lock
 
 
-def _coded(rows: pa.Table, table: Table) -> pa.Table:
-    """The columns of the table, text as codes: a fraction of the memory."""
-    kinds = [_TEXT if field.type == pa.string() else field.type for field in table.schema]
-    return rows.select(table.schema.names).cast(
-        pa.schema(list(zip(table.schema.names, kinds, strict=True)))
-    )
-
-
-def _keep(file: Path) -> None:
-    with file.open("rb") as written:
-        os.fsync(written.fileno())
-
-
-def _record(run: Run) -> dict[str, Any]:
-    batches = [[str(span.first), str(span.last), span.rows] for span in run.batches]
-    return {
-        "file": run.file.name,
-        "table": run.table.name,
-        "symbol": run.symbol,
-        "batches": batches,
-    }
-
-
-def _run(folder: Path, told: Mapping[str, Any]) -> Run:
-    batches = tuple(
-        Span(date.fromisoformat(first), date.fromisoformat(last), rows)
-        for first, last, rows in told["batches"]
-    )
-    return Run(folder / told["file"], TABLES[told["table"]], told["symbol"], batches)
-
-
 def _by_partition(runs: Iterable[Run]) -> dict[Key, list[tuple[Run, list[int]]]]:
     """The runs of each partition, in the order they were written, and their batches in it."""
     found: dict[Key, list[tuple[Run, list[int]]]] = {}
@@ -283,11 +293,6 @@ def _by_partition(runs: Iterable[Run]) -> dict[Key, list[tuple[Run, list[int]]]]
     return found
 
 
-def _order(item: tuple[Key, Any]) -> tuple[str, str, int]:
-    table, symbol, year = item[0]
-    return table, symbol, year or 0
-
-
 def _unions(
     table: Table, stored: Partition | None, runs: list[tuple[Run, list[int]]]
 ) -> Iterator[tuple[pa.Table, Added]]:
@@ -296,10 +301,10 @@ def _unions(
     written = [run.batches[number] for run, numbers in runs for number in numbers]
     stretches = slices([*spans, *written], SLICE_ROWS) if table.by_year else [None]
     for days in stretches:
-        old = [_coded(each, table) for each in _stored_rows(stored, spans, days)]
+        old = _stored_rows(stored, spans, days)
         new = [each for run, numbers in runs for each in _run_rows(run, numbers, days)]
-        none = _coded(table.schema.empty_table(), table)
-        yield united(table.key, joined([none, *old]), joined([none, *new]))
+        none = coded_schema(table).empty_table()
+        yield united(table.key, pa.concat_tables([none, *old]), pa.concat_tables([none, *new]))
 
 
 def _stored_rows(
@@ -325,52 +330,7 @@ def _run_rows(
         yield within(rows, *days)
 
 
-def folder_of(table: Table, symbol: str, year: int | None) -> str:
-    """The folder of a partition, relative to the store.
-
-    >>> from dollarbill_core.sources.schema import QUOTES
-    >>> folder_of(QUOTES, "SPY", 2021)
-    'quotes/symbol=SPY/year=2021'
-    """
-    names = [table.name]
-    names += [f"symbol={symbol}"] if table.by_symbol else []
-    names += [f"year={year}"] if table.by_year else []
-    return "/".join(names)
-
-
-def _part(key: Key, folder: str, writer: PartitionWriter, draft: Path) -> Part:
-    table, symbol, year = key
+def _part(key: Key, writer: PartitionWriter, draft: Path) -> Part:
     found = digest(draft)
-    path = f"{folder}/{found[:16]}.parquet"
-    size = draft.stat().st_size
-    return Part(table, symbol, year, path, writer.rows, size, found, writer.first, writer.last)
-
-
-def collect(place: Place) -> None:
-    """Remove files that no catalog names: drafts at once, replaced ones after ``KEPT_HOURS``.
-
-    Who opened the store before may read them until then. Since when a file is not needed is
-    written beside the catalog.
-    """
-    now = time.time()
-    named = {part.path for part in current_catalog(place).parts.values()}
-    since = _retired(place)
-    left = {}
-    for name in list(place.names()):
-        if is_half(name):
-            place.remove(name)
-        elif name.endswith(".parquet") and name not in named:
-            if now - since.get(name, now) > KEPT_HOURS * 3600:
-                place.remove(name)
-            else:
-                left[name] = since.get(name, now)
-    if left != since:
-        place.replace(_RETIRED, json.dumps(left, indent=1, sort_keys=True).encode())
-
-
-def _retired(place: Place) -> dict[str, float]:
-    try:
-        told = json.loads(place.content(_RETIRED) or b"{}")
-        return {str(name): float(at) for name, at in told.items()}
-    except (ValueError, TypeError, AttributeError):
-        return {}  # what it said is not needed: they wait once more
+    path, size = file_path(key, found), draft.stat().st_size
+    return Part(*key, path, writer.rows, size, found, writer.first, writer.last)

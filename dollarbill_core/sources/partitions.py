@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from datetime import date
 from pathlib import Path
 from types import TracebackType
@@ -23,6 +24,10 @@ _WRITING: dict[str, Any] = {
     "write_page_checksum": True,
     "write_statistics": ["date"],
 }
+
+
+_CODED = pa.dictionary(pa.int32(), pa.string())
+_UNREADABLE = (pa.ArrowException, OSError, ValueError, MemoryError)
 
 
 class Span(NamedTuple):
@@ -95,8 +100,19 @@ class PartitionWriter:
         if error is None:
             self.close()
         else:
-            self._writer.close()
+            with suppress(OSError):  # what the disk refuses here is told by the first error
+                self._writer.close()
             self._file.unlink(missing_ok=True)
+
+
+def coded_schema(table: Table) -> pa.Schema:
+    """The table's columns with text as codes of a dictionary, a fraction of the memory."""
+    return pa.schema(
+        [
+            (each.name, _CODED if each.type == pa.string() else each.type)
+            for each in table.schema
+        ]
+    )
 
 
 def plain(rows: pa.Table, schema: pa.Schema) -> pa.Table:
@@ -119,24 +135,23 @@ class Partition:
         Here and from every method, if the file is not what was written.
     """
 
-    def __init__(self, place: Place, part: Part, table: Table) -> None:
+    def __init__(self, place: Place, part: Part, table: Table, *, coded: bool = False) -> None:
         self._place, self._part, self._table = place, part, table
         if (size := place.size(part.path)) != part.size:
-            self._refuse("is missing" if size is None else f"has {size} bytes of {part.size}")
+            raise damaged(place, part, _size_fault(part, size))
+        schema = coded_schema(table) if coded else table.schema
+        texts = [field.name for field in table.schema if field.type == pa.string()]
         try:
             self._file = pq.ParquetFile(
-                place.opened(part.path), page_checksum_verification=True
+                place.opened(part.path),
+                read_dictionary=texts if coded else None,
+                page_checksum_verification=True,
             )
-        except (pa.ArrowException, OSError) as error:
-            self._refuse(_told(error))
-        if self._file.schema_arrow != table.schema or self._rows() != part.rows:
-            self._refuse("holds other columns or rows than were written")
-
-    def _rows(self) -> int:
-        return int(self._file.metadata.num_rows)
-
-    def _refuse(self, why: str) -> None:
-        raise damaged(self._place, self._part, why)
+        except _UNREADABLE as error:
+            raise damaged(place, part, _told(error)) from None
+        rows = self._file.metadata.num_rows
+        if not self._file.schema_arrow.equals(schema) or rows != part.rows:
+            raise damaged(place, part, "holds other columns or rows than were written")
 
     @property
     def spans(self) -> tuple[Span, ...]:
@@ -157,39 +172,45 @@ class Partition:
         columns: Sequence[str] | None = None,
         groups: Sequence[int] | None = None,
         *,
-        coded: bool = False,
         use_threads: bool = False,
     ) -> Iterator[pa.Table]:
-        """Row group by row group, in key order; one decimal32 column is one int32 buffer.
-
-        ``coded`` leaves text as it lies in the file, as codes of a dictionary.
-        """
+        """Row group by row group, in key order, each column in one piece."""
         names = self._table.schema.names if columns is None else list(columns)
         every = range(self._file.metadata.num_row_groups)
         for number in every if groups is None else groups:
             try:
                 rows = self._file.read_row_group(number, names, use_threads=use_threads)
-            except (pa.ArrowException, OSError, ValueError) as error:
-                self._refuse(_told(error))
+            except _UNREADABLE as error:
+                raise damaged(self._place, self._part, _told(error)) from None
             yield rows
 
 
 def damaged(place: Place, part: Part, why: str) -> Damaged:
     """What is wrong with the file of a part, and what to do."""
     address = place.address(part.path)
-    return Damaged(f"{address} {why}: import {part.title} again, it replaces the file")
+    cure = f"after Store.at({place.name!r}).discard{part.key}"
+    return Damaged(
+        f"{address} {why}: import {part.title} again {cure}, or bring the file back from a copy"
+    )
 
 
 def fault(place: Place, part: Part) -> str | None:
     """What is wrong with the bytes of a part, None if they are what was written."""
-    content = place.content(part.path)
-    if content is None:
-        return str(damaged(place, part, "is missing"))
-    if len(content) != part.size:
-        return str(damaged(place, part, f"has {len(content)} bytes of {part.size}"))
+    try:
+        content = place.content(part.path)
+    except OSError as error:
+        return str(damaged(place, part, _told(error)))
+    if content is None or len(content) != part.size:
+        return str(
+            damaged(place, part, _size_fault(part, None if content is None else len(content)))
+        )
     if hashlib.sha256(content).hexdigest() != part.digest:
         return str(damaged(place, part, "holds other bytes than were written"))
     return None
+
+
+def _size_fault(part: Part, size: int | None) -> str:
+    return "is missing" if size is None else f"has {size} bytes of {part.size}"
 
 
 def _told(error: Exception) -> str:

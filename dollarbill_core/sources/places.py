@@ -131,8 +131,7 @@ class Folder:
         return self.root / folder / _HALF
 
     def publish(self, draft: Path, name: str) -> None:
-        with draft.open("rb") as file:
-            os.fsync(file.fileno())
+        keep_content(draft)
         os.replace(draft, self.root / name)
         folder = (self.root / name).parent
         while folder != self.root:  # a new folder is a name in the folder above it
@@ -260,7 +259,7 @@ def _folder(path: Path, local: Path | None) -> Folder:
 
 
 def _bucket(url: str, local: Path | None) -> Bucket:
-    from fsspec.core import url_to_fs
+    from fsspec.core import url_to_fs  # type: ignore[import-untyped]  # ships no types
 
     try:
         filesystem, root = url_to_fs(url)
@@ -294,6 +293,12 @@ def write_whole(file: Path, content: bytes) -> None:
         os.fsync(written.fileno())
     os.replace(half, file)
     keep_names(file.parent)
+
+
+def keep_content(file: Path) -> None:
+    """Bring a written file to disk; its name is another matter."""
+    with file.open("rb") as written:
+        os.fsync(written.fileno())
 
 
 def keep_names(folder: Path) -> None:

@@ -1,21 +1,24 @@
 """Rows of an unfinished change, on disk: runs in the order of days, read back by days."""
 
-from collections.abc import Iterator, Sequence
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 
 from dollarbill_core.sources.partitions import Span
-from dollarbill_core.sources.schema import Table
+from dollarbill_core.sources.places import StoreError, write_whole
+from dollarbill_core.sources.schema import TABLES, Table
 
+JOURNAL = "journal.json"
 BATCH_ROWS = 32_768  # about what can be read back by itself
 
-Days = NDArray[np.int64]
+_FORMAT = 1  # of the journal
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,3 +125,53 @@ def overlapping(spans: Sequence[Span], first: date, last: date) -> list[int]:
     return [
         number for number, span in enumerate(spans) if span.first <= last and span.last >= first
     ]
+
+
+def write_journal(folder: Path, state: Mapping[str, Any], runs: Iterable[Run]) -> None:
+    """Write down the state, and which runs belong to it, so that they survive a power cut."""
+    told = {"format": _FORMAT, "state": state, "runs": [_record(run) for run in runs]}
+    write_whole(folder / JOURNAL, json.dumps(told).encode())
+
+
+def _record(run: Run) -> dict[str, Any]:
+    batches = [[str(span.first), str(span.last), span.rows] for span in run.batches]
+    return {
+        "file": run.file.name,
+        "size": run.file.stat().st_size,
+        "table": run.table.name,
+        "symbol": run.symbol,
+        "batches": batches,
+    }
+
+
+def last_checkpoint(folder: Path) -> tuple[dict[str, Any], list[Run]]:
+    """The state and the runs of the last checkpoint; nothing where there was none.
+
+    Raises
+    ------
+    StoreError
+        If they are not there as they were written.
+    """
+    journal = folder / JOURNAL
+    if not journal.is_file():
+        return {}, []
+    try:
+        told = json.loads(journal.read_bytes())
+        if told["format"] != _FORMAT:
+            raise ValueError(f"it is of format {told['format']}")
+        return told["state"], [_run(folder, each) for each in told["runs"]]
+    except (ValueError, KeyError, TypeError) as error:
+        raise StoreError(
+            f"{journal} cannot be taken up ({error}): delete its folder and import again"
+        ) from None
+
+
+def _run(folder: Path, told: Mapping[str, Any]) -> Run:
+    file = folder / told["file"]
+    if not file.is_file() or file.stat().st_size != told["size"]:
+        raise ValueError(f"{file.name} is not as it was written")
+    batches = tuple(
+        Span(date.fromisoformat(first), date.fromisoformat(last), rows)
+        for first, last, rows in told["batches"]
+    )
+    return Run(file, TABLES[told["table"]], told["symbol"], batches)

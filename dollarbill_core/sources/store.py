@@ -4,8 +4,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dollarbill_core.sources.catalog import Catalog, Part, current_catalog, table_name
-from dollarbill_core.sources.places import Place, place_at
+from dollarbill_core.sources.catalog import Catalog, Damaged, Part, current_catalog, table_name
+from dollarbill_core.sources.places import Place, StoreError, place_at
 
 if TYPE_CHECKING:  # the way to cached data must not load pyarrow
     import pyarrow as pa
@@ -124,15 +124,29 @@ class Store:
         coded: bool = False,
         use_threads: bool = False,
     ) -> "Iterator[pa.Table]":
-        """One partition, row group by row group in key order, each column one piece."""
+        """One partition, row group by row group in key order, each column in one piece.
+
+        ``coded`` gives text as codes of a dictionary, which is faster.
+        """
         part = self.part(table, symbol, year)
         if part is not None:
-            yield from self._open(part).chunks(columns, coded=coded, use_threads=use_threads)
+            opened = self._open(part, coded=coded)
+            yield from opened.chunks(columns, use_threads=use_threads)
 
-    def _open(self, part: Part) -> "Partition":
+    def _open(self, part: Part, *, coded: bool = False) -> "Partition":
         from dollarbill_core.sources.partitions import Partition
 
-        return Partition(self.place, part, _table(part.table))
+        try:
+            return Partition(self.place, part, _table(part.table), coded=coded)
+        except Damaged:
+            if self.place.size(part.path) is None and self._is_replaced(part):
+                raise StoreError(
+                    f"{self.place.name} has changed since it was opened: open it again"
+                ) from None
+            raise
+
+    def _is_replaced(self, part: Part) -> bool:
+        return current_catalog(self.place).parts.get(part.key) != part
 
     def query(self, sql: str) -> "DuckDBPyRelation":
         """The answer to one SELECT over the views quotes, prices, rates, prints and gaps.
@@ -157,7 +171,7 @@ class Store:
         return tuple(each for each in faults if each)
 
     def change(self, name: str) -> "Change":
-        """A change of this store, to be used in a ``with`` statement; one writer at a time.
+        """A change of this store, for a ``with`` statement; there is one at a time.
 
         Raises
         ------
@@ -167,6 +181,12 @@ class Store:
         from dollarbill_core.sources.changes import Change
 
         return Change(self.place, name, committed=self.refresh)
+
+    def discard(self, table: "Table | str", symbol: str = "", year: int | None = None) -> None:
+        """Take a partition out of the store, such as one whose file is damaged."""
+        with self.change("discard") as change:
+            change.discard(_table(table), symbol, year)
+            change.commit()
 
 
 def _table(table: "Table | str") -> "Table":
