@@ -17,12 +17,14 @@ import math
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
+from dollarbill_core.market.carry import Rates
 from dollarbill_core.market.chains import Chain
 from dollarbill_core.market.faults import Fault
 from dollarbill_core.market.ladders import Booleans
-from dollarbill_core.market.parity import implied_spot
-from dollarbill_core.market.row_faults import Matched, Studied, matched
+from dollarbill_core.market.parity import implied_spot, vol_near
+from dollarbill_core.market.row_faults import Matched, Studied, studied
 
 _NEAR_MONEY = 0.10  # of the spot, either side
 _COPIED, _FEWEST_COPIED = 0.9, 10  # share of the matched quotes, and how many there must be
@@ -30,9 +32,11 @@ _COPIED, _FEWEST_COPIED = 0.9, 10  # share of the matched quotes, and how many t
 # Index options and those of some ETFs trade until 16:15, the index closes at 16:00: a quarter
 # of an hour of 6.5 x 252 hours a year, three standard deviations of it. On 5 days of SPX (2011)
 # and in 290 settlements of SPY (2021) parity was never more than 1.6 of them from the close.
-_DEVIATIONS, _QUARTER_HOUR = 3.0, 0.25 / (6.5 * 252)
+_SESSIONS, _A_MONTH = 252, 30 / 365
+_DEVIATIONS, _QUARTER_HOUR = 3.0, 0.25 / (6.5 * _SESSIONS)
 _LEAST_APART = 0.0025  # of the spot
 
+_STRIKE_BITS, _DAY_BITS = 28, 17
 _IS_FULL = (
     0.8  # share of strikes with both sides, from which a chain is taken for whole ladders
 )
@@ -58,23 +62,23 @@ class Spot(NamedTuple):
 
 def day_faults(
     now: Studied,
-    previous: Chain | None = None,
+    match: Matched | None = None,
     *,
     is_session: bool = True,
     split: float = 1.0,
 ) -> frozenset[Fault]:
-    """The faults of the whole day.
+    """The faults of the whole day; ``match`` holds the day before, if there is one.
 
     ``split`` is new shares for each old one from the open of this day on, 1 for none.
     """
     implied = Spot(*implied_spot(now.ladders, now.parity, now.rates, now.dividend_yield))
-    match = None if previous is None else matched(now, previous)
+    previous = None if match is None else match.previous
     apart = is_split_apart(now, implied, previous, split)
     found = {
         Fault.HOLIDAY: not is_session,
         Fault.UNADJUSTED_SPLIT: apart,
         Fault.ASYNCHRONOUS_SPOT: not apart and is_asynchronous(now, implied),
-        Fault.MISSING_STRIKES: not apart and lacks_strikes(now, previous, match, split),
+        Fault.MISSING_STRIKES: not apart and lacks_strikes(now, match, split),
         Fault.COPIED_DAY: match is not None and is_copied(now, match),
         Fault.SPOT_JUMP: not apart
         and previous is not None
@@ -103,12 +107,9 @@ def apart_allowed(now: Studied) -> float:
 
     At a vol of 16 %: 3 x 0.16 x sqrt(0.25 / 1638) = 0.0059.
     """
-    years, deviations = now.ladders.years, now.parity.deviations
-    known = np.flatnonzero((years > 0) & np.isfinite(deviations))
-    if not len(known):
+    vol = vol_near(now.ladders, now.parity, _A_MONTH)
+    if math.isnan(vol):
         return _LEAST_APART
-    nearest = known[np.argmin(np.abs(years[known] - 30 / 365))]
-    vol = float(deviations[nearest]) / math.sqrt(years[nearest])
     return max(_LEAST_APART, _DEVIATIONS * vol * math.sqrt(_QUARTER_HOUR))
 
 
@@ -126,9 +127,7 @@ def is_asynchronous(now: Studied, implied: Spot) -> bool:
 # ---------------------------------------------------------------- strikes
 
 
-def lacks_strikes(
-    now: Studied, previous: Chain | None, match: Matched | None, split: float = 1.0
-) -> bool:
+def lacks_strikes(now: Studied, match: Matched | None = None, split: float = 1.0) -> bool:
     """Whether strikes are missing from a chain that otherwise lists whole ladders.
 
     A file of the most traded contracts lists what was traded, and nothing is missing from it:
@@ -141,9 +140,10 @@ def lacks_strikes(
     """
     if _is_full(now.chain) and (_has_no_pair_near(now) or _has_hole(now)):
         return True
-    if previous is None or match is None or split != 1.0 or not _is_full(previous):
+    if match is None or split != 1.0 or not _is_full(match.previous):
         return False
-    alive = _living(now, previous)
+    previous, today = match.previous, np.datetime64(now.chain.as_of.date(), "D")
+    alive: Booleans = previous.expiry > today
     count = int(alive.sum())
     if not count:
         return False
@@ -153,14 +153,18 @@ def lacks_strikes(
 
 
 def _is_full(chain: Chain) -> bool:
-    codes = (chain.root.astype(np.int64) << 17) + chain.expiry.astype("datetime64[D]").astype(
-        np.int64
-    )
-    codes = (codes << 30) + np.rint(chain.strike * 1000).astype(np.int64)
-    calls, puts = np.unique(codes[chain.right > 0]), np.unique(codes[chain.right < 0])
-    either = len(np.union1d(calls, puts))
-    paired = len(np.intersect1d(calls, puts, assume_unique=True))
-    return paired >= max(_FEWEST_PAIRS, _IS_FULL * either)
+    """Whether four in five strikes, five at least, have both sides."""
+    ticks = np.rint(chain.strike * 1000).astype(np.int64)
+    codes = np.sort((_settlements(chain) << _STRIKE_BITS) + ticks)
+    paired = int((codes[1:] == codes[:-1]).sum())
+    return paired >= max(_FEWEST_PAIRS, _IS_FULL * (len(codes) - paired))
+
+
+def _settlements(chain: Chain) -> NDArray[np.int64]:
+    """A number for each row's root and expiry."""
+    days = chain.expiry.astype("datetime64[D]").astype(np.int64)
+    numbers: NDArray[np.int64] = (chain.root.astype(np.int64) << _DAY_BITS) + days
+    return numbers
 
 
 def _has_no_pair_near(now: Studied) -> bool:
@@ -185,17 +189,8 @@ def _has_hole(now: Studied) -> bool:
     return bool(hole.any())
 
 
-def _living(now: Studied, previous: Chain) -> Booleans:
-    """Contracts of the chain before that are not settled by now, shape (rows before,)."""
-    today = np.datetime64(now.chain.as_of.date(), "D")
-    alive: Booleans = previous.expiry > today
-    return alive
-
-
 def _settlement_gone(previous: Chain, alive: Booleans, gone: Booleans) -> bool:
-    codes = (previous.root.astype(np.int64) << 17) + previous.expiry.astype(
-        "datetime64[D]"
-    ).astype(np.int64)
+    codes = _settlements(previous)
     _, number = np.unique(codes, return_inverse=True)
     listed = np.bincount(number[alive], minlength=int(number.max()) + 1)
     lost = np.bincount(number[gone], minlength=len(listed))
@@ -249,6 +244,6 @@ def has_jumped(now: Studied, implied: Spot, previous: Chain, split: float = 1.0)
     jump = abs(math.log(now.chain.spot / expected))
     if jump <= _JUMP or implied.is_known:
         return False
-    vols = previous.vol[np.isfinite(previous.vol) & (previous.bid > 0)]
-    daily = float(np.median(vols)) / math.sqrt(252) if len(vols) else 0.0
-    return jump > _JUMP_DEVIATIONS * daily
+    before = studied(previous, Rates(), now.dividend_yield)
+    vol = vol_near(before.ladders, before.parity, _A_MONTH)
+    return jump > _JUMP_DEVIATIONS * (vol if vol > 0 else 0.0) / math.sqrt(_SESSIONS)

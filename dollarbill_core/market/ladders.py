@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal
 from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,7 +28,7 @@ _PER_STRIKE, _STRIKE_BITS, _DAY_BITS = 1000, 28, 17  # OCC strikes are whole tho
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Ladders:
-    """Rows in order of settlement, right and ``x``; all arrays but the last three (n,).
+    """Rows in order of settlement, right and ``x``; all arrays but the last four (n,).
 
     Attributes
     ----------
@@ -39,9 +40,10 @@ class Ladders:
         +1 or -1; dollars; ``right x strike``.
     bid, ask
         Dollars per share; 0 where nobody bids, infinite where nobody offers.
-    years, european, roots
+    years, european, roots, adjusted
         Of each settlement, shape (terms,): ACT/365 from the chain's instant, whether it is
-        exercised at the end alone, number of its root.
+        exercised at the end alone, number of its root, whether it delivers something else than
+        a hundred shares since a corporate action.
     """
 
     rows: Places
@@ -55,6 +57,7 @@ class Ladders:
     years: Floats
     european: Booleans
     roots: NDArray[np.int16]
+    adjusted: Booleans
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -97,7 +100,7 @@ def ladders_of(chain: Chain) -> Ladders:
     settled = [
         _settled(chain.roots[chain.root[row]], chain.expiry[row].item()) for row in firsts
     ]
-    years = np.array([years_between(chain.as_of, instant) for instant, _ in settled])
+    years = np.array([years_between(chain.as_of, each.instant) for each in settled])
     right, strike = chain.right[rows].astype(np.int8), chain.strike[rows]
     bid, ask = chain.bid[rows], chain.ask[rows]
     made = Ladders(
@@ -110,8 +113,9 @@ def ladders_of(chain: Chain) -> Ladders:
         np.where(bid > 0, bid, 0.0),
         np.where(ask > 0, ask, np.inf),
         years,
-        np.array([is_european for _, is_european in settled], bool),
+        np.array([each.is_european for each in settled], bool),
         chain.root[firsts].astype(np.int16),
+        np.array([each.is_adjusted for each in settled], bool),
     )
     return made if bool((years > 0).all()) else made.where(years[term] > 0)
 
@@ -121,10 +125,16 @@ def _numbered(codes: NDArray[np.int64]) -> Places:
     return np.cumsum(np.diff(codes, prepend=codes[:1]) != 0)
 
 
+class _Settled(NamedTuple):
+    instant: datetime
+    is_european: bool
+    is_adjusted: bool
+
+
 @lru_cache(maxsize=16384)
-def _settled(root: str, expiry: date) -> tuple[datetime, bool]:
+def _settled(root: str, expiry: date) -> _Settled:
     option = Option(root, expiry, Decimal(1), Right.CALL)
-    return expiry_instant(option), option.is_european
+    return _Settled(expiry_instant(option), option.is_european, option.is_adjusted)
 
 
 # ---------------------------------------------------------------- profits

@@ -246,7 +246,8 @@ def _early(
     spot column may be of another moment, so the shortest settlement is asked as well.
     """
     years = np.maximum(ladders.years, 0.0)
-    near = np.flatnonzero((count >= _FEWEST) & (years > 0) & (years <= _LONGEST))
+    usable = (count >= _FEWEST) & (years > 0) & (years <= _LONGEST) & ~ladders.adjusted
+    near = np.flatnonzero(usable)
     spots = [spot, *told[near[np.argsort(years[near], kind="stable")[:1]]].tolist()]
     by_yield = max(spots) * -np.expm1(-dividend_yield * years)
     early: Floats = np.fmax(np.fmax(by_yield, max(spots) - told), 0.0)
@@ -286,21 +287,30 @@ def off_parity(ladders: Ladders, parity: Parity) -> Booleans:
     return found
 
 
+def vol_near(ladders: Ladders, parity: Parity, years: float) -> float:
+    """The vol at the money of the settlement nearest to ``years``, by its straddle; or NaN."""
+    known = np.flatnonzero(np.isfinite(parity.deviations) & (ladders.years > 0))
+    if not len(known):
+        return math.nan
+    nearest = known[np.argmin(np.abs(ladders.years[known] - years))]
+    return float(parity.deviations[nearest] / math.sqrt(ladders.years[nearest]))
+
+
 def implied_spot(
     ladders: Ladders, parity: Parity, rates: Floats, dividend_yield: float = 0.0
 ) -> tuple[float, float]:
     """Lowest and highest spot that the pairs allow, dollars; NaN where they say nothing.
 
-    Of the shortest settlements of two months at most that have three sound pairs; what carry
-    may hide in that time is allowed on either side.
+    Of the shortest settlements of standard contracts, two months at most, that have three sound
+    pairs; what carry may hide in that time is allowed on either side.
     """
     years = ladders.years
-    usable = (parity.count >= _FEWEST) & (years > 0) & (years <= _LONGEST)
+    usable = (parity.count >= _FEWEST) & (years > 0) & (years <= _LONGEST) & ~ladders.adjusted
     usable &= np.isfinite(parity.low) & np.isfinite(parity.high)
     chosen = np.flatnonzero(usable)
     chosen = chosen[np.argsort(years[chosen], kind="stable")][:_SETTLEMENTS]
     if not len(chosen):
-        return float("nan"), float("nan")
+        return math.nan, math.nan
     carry = np.exp((dividend_yield - rates[chosen]) * years[chosen])
     carry = np.where(ladders.european[chosen], carry, 1.0)
     doubt = _CARRY_DOUBT * years[chosen]

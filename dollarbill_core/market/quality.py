@@ -15,7 +15,7 @@ from dollarbill_core.market.day_faults import day_faults
 from dollarbill_core.market.faults import DAY_COST, GRAVE
 from dollarbill_core.market.faults import Fault as Fault
 from dollarbill_core.market.ladders import Booleans
-from dollarbill_core.market.row_faults import row_faults, studied
+from dollarbill_core.market.row_faults import matched, row_faults, studied
 
 _WORST_DAYS = 3  # named in sentences
 
@@ -84,8 +84,9 @@ def day_quality(
     if not len(chain):
         return DayQuality(day, 0, {} if is_session else {Fault.HOLIDAY: 1}, 0.0)
     now = studied(chain, policy_rates(day) if rates is None else rates, dividend_yield)
-    masks = row_faults(now, previous, vendor_vol)
-    found = day_faults(now, previous, is_session=is_session, split=split)
+    match = None if previous is None else matched(now, previous)
+    masks = row_faults(now, match, vendor_vol)
+    found = day_faults(now, match, is_session=is_session, split=split)
     counts = {fault: int(mask.sum()) for fault, mask in masks.items()}
     counts |= dict.fromkeys(found, 1)
     return DayQuality(day, len(chain), counts, _score(masks, found))

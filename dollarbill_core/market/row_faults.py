@@ -77,10 +77,45 @@ def studied(chain: Chain, rates: Rates, dividend_yield: float = 0.0) -> Studied:
     return Studied(chain, ladders, parity, own, dividend_yield)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Matched:
+    """Rows of a chain that ``previous`` quotes too, in order of ladders; arrays of shape (m,).
+
+    ``places`` are those in the ladders, ``before`` rows of the earlier chain; ``same`` says
+    that bid and ask stand where they stood.
+    """
+
+    previous: Chain
+    places: Places
+    before: Places
+    same: Booleans
+
+
+def matched(now: Studied, previous: Chain) -> Matched:
+    """Each contract's row in the chain before."""
+    ladders, chain = now.ladders, now.chain
+    roots = tuple(dict.fromkeys((*chain.roots, *previous.roots)))
+    codes = contract_codes(chain, roots)[ladders.rows]
+    older = contract_codes(previous, roots)
+    order = np.argsort(older, kind="stable")
+    if not len(order):
+        return Matched(previous, order, order, np.zeros(0, bool))
+    at = np.minimum(np.searchsorted(older[order], codes), len(order) - 1)
+    before = order[at]
+    places = np.flatnonzero(older[before] == codes)
+    before = before[places]
+    rows = ladders.rows[places]
+    same = (chain.bid[rows] == previous.bid[before]) & (chain.ask[rows] == previous.ask[before])
+    return Matched(previous, places, before, same)
+
+
 def row_faults(
-    now: Studied, previous: Chain | None = None, vendor_vol: Floats | None = None
+    now: Studied, match: Matched | None = None, vendor_vol: Floats | None = None
 ) -> Mapping[Fault, Booleans]:
-    """Which rows of the chain have which fault, masks of shape (n,)."""
+    """Which rows of the chain have which fault, masks of shape (n,).
+
+    ``match`` holds the day before, if there is one.
+    """
     chain, ladders, parity = now.chain, now.ladders, now.parity
     vols = own_vols(now)
     below = below_exercise(ladders, parity)
@@ -99,8 +134,8 @@ def row_faults(
     if vendor_vol is not None:
         found[Fault.JUNK_VOL] = junk_vols(now, vols, np.asarray(vendor_vol, float))
     masks = _plain(chain) | {fault: _on_rows(now, mask) for fault, mask in found.items()}
-    if previous is not None:
-        masks[Fault.STALE] = stale(now, previous)
+    if match is not None:
+        masks[Fault.STALE] = stale(now, match)
     return masks
 
 
@@ -248,38 +283,7 @@ def junk_vols(now: Studied, own: OwnVols, vendor_vol: Floats) -> Booleans:
 # ---------------------------------------------------------------- against the day before
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Matched:
-    """Rows of a chain that the chain before quotes too, in order of ladders; shape (m,).
-
-    ``places`` are those in the ladders, ``before`` rows of the earlier chain; ``same`` says
-    that bid and ask stand where they stood.
-    """
-
-    places: Places
-    before: Places
-    same: Booleans
-
-
-def matched(now: Studied, previous: Chain) -> Matched:
-    """Each contract's row in the chain before."""
-    ladders, chain = now.ladders, now.chain
-    roots = tuple(dict.fromkeys((*chain.roots, *previous.roots)))
-    codes = contract_codes(chain, roots)[ladders.rows]
-    older = contract_codes(previous, roots)
-    order = np.argsort(older, kind="stable")
-    if not len(order):
-        return Matched(order, order, np.zeros(0, bool))
-    at = np.minimum(np.searchsorted(older[order], codes), len(order) - 1)
-    before = order[at]
-    places = np.flatnonzero(older[before] == codes)
-    before = before[places]
-    rows = ladders.rows[places]
-    same = (chain.bid[rows] == previous.bid[before]) & (chain.ask[rows] == previous.ask[before])
-    return Matched(places, before, same)
-
-
-def stale(now: Studied, previous: Chain) -> Booleans:
+def stale(now: Studied, match: Matched) -> Booleans:
     """Rows that stand where they stood although the market moved; shape (n,).
 
     Either both rows of a pair are unchanged while the spot moved by half a percent and by more
@@ -291,11 +295,10 @@ def stale(now: Studied, previous: Chain) -> Booleans:
     before: call less put ought to have gained about 2.
     """
     ladders = now.ladders
-    match = matched(now, previous)
     unmoved = np.zeros(len(ladders), bool)
     alive = match.same & (ladders.bid[match.places] > 0)
     unmoved[match.places[alive]] = True
-    stands = _held_pairs(now, previous, unmoved) | _passed_by(now, previous, match, unmoved)
+    stands = _held_pairs(now, match.previous, unmoved) | _passed_by(now, match, unmoved)
     return _on_rows(now, stands)
 
 
@@ -312,8 +315,8 @@ def _held_pairs(now: Studied, previous: Chain, unmoved: Booleans) -> Booleans:
     return found
 
 
-def _passed_by(now: Studied, previous: Chain, match: Matched, unmoved: Booleans) -> Booleans:
-    ladders, places = now.ladders, match.places
+def _passed_by(now: Studied, match: Matched, unmoved: Booleans) -> Booleans:
+    ladders, places, previous = now.ladders, match.places, match.previous
     found = np.zeros(len(ladders), bool)
     if len(places) < 3:
         return found
