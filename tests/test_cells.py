@@ -1,0 +1,126 @@
+"""What one cell says, and what it must not be taken for."""
+
+from datetime import date
+from decimal import Decimal as D
+from fractions import Fraction as F
+from math import isnan
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dollarbill_core.sources.cells import (
+    day,
+    dollars,
+    instant,
+    number,
+    row_cells,
+    shortest_decimal,
+    shortest_fraction,
+    whole,
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("12", 12), ("-0.5", -0.5), ("+3.", 3), (".5", 0.5), (" 7 ", 7), ("1e3", 1000),
+     ("1,234,567.8", 1234567.8), ("2E-05", 2e-5)],
+)  # fmt: skip
+def test_numbers_as_files_write_them(text, value):
+    assert number(text, "bid") == value
+    assert dollars(text, "bid") == D(str(value))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "nan",
+        "inf",
+        "1_000",
+        "12a",
+        "--",
+        "1,23",
+        "12,3456",
+        ".",
+        "e5",
+        "1e999",
+        "0x1",
+        "\u0663",
+    ],
+)
+def test_what_is_no_number_is_refused_by_name(text):
+    with pytest.raises(ValueError, match=r"bid .* is not a number"):
+        number(text, "bid")
+
+
+def test_an_empty_cell_is_nothing():
+    assert isnan(number("  ", "bid"))
+    assert dollars("", "bid") is None
+    assert whole("", "volume") is None
+
+
+def test_a_part_of_a_share_is_no_whole_number():
+    with pytest.raises(ValueError, match=r"volume '1\.5' is not a whole number"):
+        whole("1.5", "volume")
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["2021-01-29", "20210129", "20210129 00:00", "01/29/2021", "1/29/2021", "Fri Jan 29 2021",
+     "2021-01-29 00:00:00-05:00", "2021-01-29T16:00:00"],
+)  # fmt: skip
+def test_dates_in_every_style_seen(text):
+    assert day(text) == date(2021, 1, 29)
+
+
+@pytest.mark.parametrize("text", ["", "29/01/2021", "2021-02-30", "Jan 2021", "20211301", "21"])
+def test_what_is_no_date_is_refused(text):
+    with pytest.raises(ValueError, match="expiry"):
+        day(text, "expiry")
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("Date: September 14, 2023 at 4:31 PM EDT", "2023-09-14T16:31:00-04:00"),
+        ("Dec 28 2017 @ 11:12 ET,", "2017-12-28T11:12:00-05:00"),
+        ("July 4, 2026 at 12:23 AM EDT", "2026-07-04T00:23:00-04:00"),
+        ("Jul 4, 2026 at 12:00 PM EST", "2026-07-04T12:00:00-04:00"),
+    ],
+)
+def test_instants_in_prose(text, told):
+    assert instant(text).isoformat() == told
+
+
+@pytest.mark.parametrize("text", ["", "4:31 PM EDT", "Smarch 13, 2023 at 4:31 PM EDT",
+                                  "May 1, 2023 at 25:10 ET"])  # fmt: skip
+def test_no_instant_is_refused(text):
+    with pytest.raises(ValueError, match="no date and time|no such time|no day of"):
+        instant(text)
+
+
+def test_a_quote_does_not_leave_its_line():
+    assert row_cells('"a,b",c') == ["a,b", "c"]
+    assert row_cells('"a,b') == ["a,b"]
+    assert row_cells("a\0,b") == ["a", "b"]
+    assert len(row_cells("x" * 200_000 + ",y")) == 2
+
+
+@given(st.decimals(0, 1000, places=6), st.decimals(0, 1, places=6))
+def test_the_shortest_decimal_lies_between_and_none_is_shorter(low, width):
+    short = shortest_decimal(low, low + width)
+
+    assert low <= short <= low + width
+    places = max(-short.normalize().as_tuple().exponent, 0)
+    if places:
+        unit = D(1).scaleb(1 - places)
+        assert (low + width) // unit * unit < low
+
+
+@given(st.fractions(F(1, 1000), 1000, max_denominator=10**6), st.fractions(0, 1))
+def test_the_shortest_fraction_lies_between_and_none_is_shorter(low, width):
+    short = shortest_fraction(low, low + width)
+
+    assert low <= short <= low + width
+    for denominator in range(1, min(short.denominator, 200)):
+        assert (low + width) * denominator // 1 < low * denominator
