@@ -4,11 +4,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-import pyarrow as pa
+if TYPE_CHECKING:  # a command's help must not load pyarrow
+    import pyarrow as pa
 
-from dollarbill_core.sources.schema import Table
+    from dollarbill_core.sources.schema import Table
 
 
 class UnreadableFile(ValueError):
@@ -44,7 +45,7 @@ class Piece:
         How many rows of the file it is; 0 says as many as there are rows and rejects.
     """
 
-    rows: Mapping[tuple[Table, str], pa.Table]
+    rows: "Mapping[tuple[Table, str], pa.Table]"
     resume: int
     done: float
     rejects: tuple[Reject, ...] = field(default=())
@@ -65,12 +66,15 @@ class ImportOptions:
         The day of the quotes, likewise.
     columns
         For plain CSV: our name of a column, and the header's.
+    start
+        Rows of earlier days are left out.
     """
 
     symbol: str = ""
     roots: tuple[str, ...] = ()
     day: date | None = None
     columns: tuple[tuple[str, str], ...] = ()
+    start: date | None = None
 
 
 class Reader(Protocol):

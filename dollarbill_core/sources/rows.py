@@ -178,11 +178,12 @@ def _is_name(name: str) -> bool:
 
 
 def _days(days: Any, name: str, faults: _Faults) -> NDArray[Any]:
-    days = np.array(days, "datetime64[D]")
-    faults.refuse(np.isnat(days), f"{name} cannot be read", days)
+    dates: NDArray[Any] = np.array(days, "datetime64[D]")
+    faults.refuse(np.isnat(dates), f"{name} cannot be read", dates)
     first, last = np.datetime64(FIRST_DAY), np.datetime64(LAST_DAY)
-    faults.refuse((days < first) | (days > last), f"{name} {{}} is outside the calendar", days)
-    return days
+    beyond = (dates < first) | (dates > last)
+    faults.refuse(beyond, f"{name} {{}} is outside the calendar", dates)
+    return dates
 
 
 def _last_trading_days(days: NDArray[Any]) -> NDArray[Any]:

@@ -1,7 +1,7 @@
 """A vendor's text file as pieces of quotes: its columns, its symbol and roots, its refusals."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from functools import lru_cache
@@ -16,7 +16,13 @@ from dollarbill_core.sources.pieces import ImportOptions, Piece, Reject, Unreada
 from dollarbill_core.sources.rows import Columns, Names, Rows, quote_rows
 from dollarbill_core.sources.schema import QUOTES
 from dollarbill_core.sources.text_cells import Cell, printable
-from dollarbill_core.sources.text_formats import CSV, Column, TextFormat, mapped_format
+from dollarbill_core.sources.text_formats import (
+    CSV,
+    TEXT_FORMATS,
+    Column,
+    TextFormat,
+    mapped_format,
+)
 from dollarbill_core.sources.text_kernels import (
     DAY,
     INSTANT,
@@ -66,6 +72,10 @@ class TextFiles:
     def knows(self, file: Path) -> bool:
         """Whether the file has this format's header."""
         return self.form.knows(header(file))
+
+    def check(self, file: Path) -> None:
+        """Raise what ``pieces`` would before its first piece."""
+        _FileForm.of(self.form, self.options, file, header(file))
 
     def pieces(self, file: Path, start: int = 0) -> Iterator[Piece]:
         """The file from ``start`` on, some megabytes at a time.
@@ -333,6 +343,4 @@ def _reject(block: Block, lines: Lines, line: int, reason: str) -> Reject:
     return Reject(f"line {block.first + line:,}", reason, printable(said.rstrip(b"\r")))
 
 
-def text_file_readers(forms: Sequence[TextFormat]) -> dict[str, TextFiles]:
-    """A reader for each format, by name."""
-    return {form.name: TextFiles(form) for form in forms}
+READERS = {form.name: TextFiles(form) for form in TEXT_FORMATS}

@@ -118,8 +118,8 @@ OPTIONSDX = TextFormat(
     "[P_SIZE], [P_LAST], [P_DELTA], [P_GAMMA], [P_VEGA], [P_THETA], [P_RHO], [P_IV], "
     "[P_VOLUME], [STRIKE_DISTANCE], [STRIKE_DISTANCE_PCT], with a space before each name but "
     "the first: the columns of the data set kylegraupe/spy-daily-eod-options-quotes-2020-2022, "
-    "as a notebook that reads it prints them; without brackets: Subh775/SPY_options_chain, rows "
-    "of 2020-03-06 with sizes as 10 x 1",
+    "as a notebook that reads it prints them; without brackets: Subh775/SPY_options_chain, "
+    "rows of 2020-03-06 with sizes as 10 x 1",
     _columns("""
         QUOTE_READTIME   instant  quoted_at
         QUOTE_DATE       day      date
@@ -262,8 +262,8 @@ DATASHOP = TextFormat(
     "theta_1545, vega_1545, rho_1545, bid_size_eod, bid_eod, ask_size_eod, ask_eod, "
     "underlying_bid_eod, underlying_ask_eod, vwap, open_interest, delivery_code: Cboe "
     "DataShop, option quotes at the end of day, rows of 2021-04-09 and, without the "
-    "calculations, of 2006-08-01 in public importers' tests and manuals. The quotes of 15:45 are read: only "
-    "they come with a price of the underlying of their moment",
+    "calculations, of 2006-08-01 in public importers' tests and manuals. The quotes of 15:45 "
+    "are read: only they come with a price of the underlying of their moment",
     _columns("""
         underlying_symbol             text     symbol
         quote_date                    day      date
