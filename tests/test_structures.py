@@ -1,11 +1,12 @@
 """Expiries by days, strikes by delta, and the candidates that were not taken."""
 
+from dataclasses import replace
 from datetime import date
 
 import numpy as np
 import pytest
 
-from dollarbill_core.market.chains import NoQuote
+from dollarbill_core.market.chains import Chain, NoQuote
 from dollarbill_core.strategies.structures import (
     Structure,
     earliest_expiry,
@@ -117,3 +118,34 @@ def test_earliest_expiry_ignores_stock():
 
     assert earliest_expiry((Leg(far, -1), Leg(near, -1), Leg(Stock("AAA"), 100))) == near.expiry
     assert earliest_expiry((Leg(Stock("AAA"), 100),)) is None
+
+
+def two_roots(first: str, second: str, listed: int) -> Chain:
+    """The last expiry of SPX under two roots, the second one with so many rows."""
+    one, other = (chain_on("SPX", DAY, 600.0, root=root) for root in (first, second))
+    last = one.expiries[-1]
+    one, other = one.expiring(last), other.expiring(last).where(np.arange(listed))
+    columns = {
+        name: np.concatenate([getattr(one, name), getattr(other, name)])
+        for name in "expiry right strike bid ask vol delta volume open_interest".split()
+    }
+    root = np.repeat([0, 1], [len(one), listed]).astype(np.int8)
+    return replace(one, roots=(first, second), root=root, **columns)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "listed", "taken"),
+    [
+        pytest.param("SPX", "SPXW", 46, "SPXW", id="that settles to the close"),
+        pytest.param("AAA1", "AAA", 46, "AAA", id="that delivers shares alone"),
+        pytest.param("SPXW", "XSP", 20, "SPXW", id="that lists most"),
+    ],
+)
+def test_all_legs_are_of_the_one_root(first, second, listed, taken):
+    chain = two_roots(first, second, listed)
+
+    legs = structure(
+        chain, Structure.SHORT_STRANGLE, days=45, put_delta=0.2, call_delta=0.2, quantity=1
+    ).legs
+
+    assert {leg.instrument.root for leg in legs} == {taken}

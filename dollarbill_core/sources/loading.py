@@ -20,7 +20,6 @@ from dollarbill_core.sources.daily import Interest, daily_of, interest_of, print
 from dollarbill_core.sources.derivation import SENTENCE, Known, SpotFrom
 from dollarbill_core.sources.derived import chain_on, derived_columns, quality_on
 from dollarbill_core.sources.quote_columns import quote_columns
-from dollarbill_core.sources.sample import sample_chains
 from dollarbill_core.sources.settings import load_settings
 from dollarbill_core.sources.store import Store
 from dollarbill_core.values.calendars import (
@@ -83,6 +82,8 @@ def load_chains(
         For a store, symbol or period without quotes; one line says what there is.
     """
     if source == SAMPLE:
+        from dollarbill_core.sources.sample import sample_chains  # loads scipy, a tenth of a second
+
         return sample_chains(symbols, start, end, shift)
     place = load_settings().data if source == STORE else source
     if shift:

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
 
+import numpy as np
+
 from dollarbill_core.market.chains import Chain, NoQuote
 from dollarbill_core.values.contracts import Leg, Legs, Option, Right
 from dollarbill_core.values.orders import Candidate
@@ -93,7 +95,7 @@ def structure(
     NoQuote
         If a leg cannot be sold; the message says which and why.
     """
-    part = chain.expiring(expiry_nearest(chain, days, least_days))
+    part = _one_root(chain.expiring(expiry_nearest(chain, days, least_days)))
     choices = []
     if kind is not Structure.SHORT_CALL:
         choices.append(short_leg(part, Right.PUT, put_delta, quantity))
@@ -101,6 +103,22 @@ def structure(
         choices.append(short_leg(part, Right.CALL, call_delta, quantity))
     legs = tuple(leg for choice in choices for leg in choice.legs)
     return Choice(legs, tuple(seen for choice in choices for seen in choice.candidates))
+
+
+def _one_root(part: Chain) -> Chain:
+    """The rows of one root, so that all legs settle together.
+
+    Of several, such as SPX and SPXW on a third Friday, one that settles to the close, and of
+    those the one that lists most. Adjusted contracts, which deliver something else, are left
+    out where there are others.
+    """
+    roots, first, counts = np.unique(part.root, return_index=True, return_counts=True)
+    options = [part.option(int(row)) for row in first]
+    places = [
+        (option.is_adjusted, option.is_am_settled, -count)
+        for option, count in zip(options, counts.tolist(), strict=True)
+    ]
+    return part.where(part.root == roots[places.index(min(places))])
 
 
 def earliest_expiry(legs: Legs) -> date | None:
