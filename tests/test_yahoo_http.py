@@ -1,0 +1,73 @@
+"""Whatever yfinance asks for, each request ends in time and says why it failed."""
+
+import time
+
+import pytest
+from curl_cffi.requests.exceptions import RequestException, Timeout
+
+from dollarbill_core.sources.yahoo_http import YahooSession
+from tests.alpaca_server import Asked, Reply, serving
+
+
+def test_a_host_becomes_the_first_part_of_the_path():
+    asked: list[Asked] = []
+
+    def reply(question: Asked) -> Reply:
+        asked.append(question)
+        return Reply({"good": 1})
+
+    with serving(reply) as url:
+        session = YahooSession(5.0, url)
+        answer = session.get(
+            "https://some.yahoo.com/v7/options/SPY?date=3", params={"crumb": "x"}
+        )
+
+    assert answer.json() == {"good": 1} and session.failure == ""
+    assert asked[0].path == "/some.yahoo.com/v7/options/SPY"
+    assert asked[0].query == {"date": "3", "crumb": "x"}
+
+
+def test_the_failure_is_that_of_the_last_request():
+    statuses = [404, 200, 503]
+
+    with serving(lambda _: Reply(b"", statuses.pop(0))) as url:
+        session = YahooSession(5.0, url)
+        failures = []
+        for _ in range(3):
+            session.get("https://yahoo.com/")
+            failures.append(session.failure)
+
+    assert failures == ["refused with 404", "", "refused with 503"]
+
+
+def test_a_request_longer_than_the_timeout_ends_whatever_its_caller_allows():
+    with serving(lambda _: Reply(b"", wait=30)) as url:
+        session, started = YahooSession(0.2, url), time.monotonic()
+        with pytest.raises(Timeout):
+            session.get("https://yahoo.com/", timeout=30)
+
+    assert time.monotonic() - started < 2.0
+    assert session.failure == "no whole answer within 0.2 s"
+
+
+def test_a_call_of_many_slow_requests_ends_as_well():
+    with serving(lambda _: Reply(b"", wait=0.15)) as url:
+        session, answered = YahooSession(0.2, url), 0
+        session.begin()
+        with pytest.raises(Timeout):
+            for _ in range(20):
+                session.get("https://yahoo.com/")
+                answered += 1
+
+    assert 2 <= answered <= 5
+
+
+def test_an_address_that_nobody_serves_says_to_check_the_network():
+    with serving(lambda _: Reply()) as url:
+        pass
+    session = YahooSession(5.0, url)
+
+    with pytest.raises(RequestException):
+        session.get("https://yahoo.com/")
+
+    assert session.failure == "cannot be reached (ConnectionError); check the network"
