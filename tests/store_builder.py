@@ -1,4 +1,4 @@
-"""Stores made for tests: rows that a test names, or real files read with the standard library."""
+"""Stores made for tests: of rows that a test names, or of real files."""
 
 import csv
 from collections.abc import Iterable, Mapping
@@ -91,8 +91,7 @@ def with_print(store: Store, root: str, day: date, price: str) -> Store:
 
 def spy_of_2021(store: Store, folder: Path) -> Store:
     """The real quotes and closes of SPY in 2021, from the two files of ``spy_2021``."""
-    options = list(csv.DictReader((folder / "options.csv").open(encoding="utf-8")))
-    stocks = list(csv.DictReader((folder / "stock.csv").open(encoding="utf-8")))
+    options, stocks = (_lines(folder / name) for name in ("options.csv", "stock.csv"))
     rows = [
         quote(
             date.fromisoformat(row["quotedate"]), float(row["strike"]), float(row["bid"]),
@@ -113,3 +112,8 @@ def spy_of_2021(store: Store, folder: Path) -> Store:
         for row in stocks
     ]
     return with_prices(store, "SPY", prices)
+
+
+def _lines(file: Path) -> list[dict[str, str]]:
+    with file.open(encoding="utf-8") as lines:
+        return list(csv.DictReader(lines))

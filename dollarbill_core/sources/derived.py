@@ -228,7 +228,8 @@ def _quality(
 ) -> DayQuality:
     """How good the day is; a day without a price of its underlying is good for nothing."""
     if chain is None:
-        return DayQuality(day.day, day.rows.stop - day.rows.start, {}, 0.0)
+        found = {} if is_session(day.day) else {Fault.HOLIDAY: 1}
+        return DayQuality(day.day, day.rows.stop - day.rows.start, found, 0.0)
     since = day.day if previous is None else previous.as_of.date()
     return day_quality(
         chain,

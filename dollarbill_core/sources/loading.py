@@ -82,7 +82,9 @@ def load_chains(
         For a store, symbol or period without quotes; one line says what there is.
     """
     if source == SAMPLE:
-        from dollarbill_core.sources.sample import sample_chains  # loads scipy, a tenth of a second
+        from dollarbill_core.sources.sample import (
+            sample_chains,
+        )  # loads scipy, a tenth of a second
 
         return sample_chains(symbols, start, end, shift)
     place = load_settings().data if source == STORE else source
@@ -311,8 +313,8 @@ def _spot_sentences(quoted: Mapping[str, _Quoted]) -> tuple[str, ...]:
     for each in quoted.values():
         served = each.figures("spot_from")[each.has_chain & each.in_period]
         used.update(SpotFrom(code) for code in served.tolist())
-    told = ", ".join(f"{_SPOT_WORDS[key]} on {used[key]:,}" for key in SpotFrom if used[key])
-    return (f"The price of the underlying beside a day's quotes is {told} days.",)
+    parts = (f"{_SPOT_WORDS[key]} on {_days(used[key])}" for key in SpotFrom if used[key])
+    return (f"The price of the underlying beside a day's quotes is {', '.join(parts)}.",)
 
 
 def _dropped_sentences(quoted: Mapping[str, _Quoted]) -> tuple[str, ...]:
@@ -325,7 +327,11 @@ def _dropped_sentences(quoted: Mapping[str, _Quoted]) -> tuple[str, ...]:
             (int((left_out & shut).sum()), "on which the exchange was shut"),
             (int((left_out & ~shut).sum()), "on which nothing tells its price"),
         )
-        told = [f"{count:,} days {why}" for count, why in reasons if count]
+        told = [f"{_days(count)} {why}" for count, why in reasons if count]
         if told:
             sentences.append(f"{symbol}: left out are quotes of {' and '.join(told)}.")
     return tuple(sentences)
+
+
+def _days(count: int) -> str:
+    return f"{count:,} day{'s' * (count != 1)}"
