@@ -91,8 +91,11 @@ class Reader(Protocol):
         The header, and where a real file with it was seen.
     """
 
-    name: str
-    seen: str
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def seen(self) -> str: ...
 
     def pieces(self, file: Path, start: int = 0) -> Iterator[Piece]:
         """The file from ``start`` on, in memory that does not grow with it.
