@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dollarbill_core.sources.parquet_files import PublicArchive
-from dollarbill_core.sources.pieces import Piece, UnreadableFile
+from dollarbill_core.sources.pieces import ImportOptions, Piece, UnreadableFile
 from dollarbill_core.sources.schema import PRICES, QUOTES
 
 # The archive's columns; the numbers are ours.
@@ -209,7 +209,8 @@ def test_another_archives_columns_are_named(tmp_path):
     columns = {theirs.get(name, name): [value] for name, value in OPTION.items()}
     file = written(tmp_path, columns)
 
-    pieces = list(PublicArchive(columns=theirs).pieces(file))
+    told = PublicArchive().told(ImportOptions(symbol="QQQ", columns=tuple(theirs.items())))
+    pieces = list(told.pieces(file))
 
     assert rows(pieces) == rows(read(written(tmp_path, of(OPTION))))
 
@@ -272,5 +273,6 @@ def test_a_cut_off_file_is_refused(tmp_path):
 def test_missing_columns_are_named(tmp_path):
     file = written(tmp_path, {"date": ["2020-01-03"], "strike": [1.0]})
 
-    with pytest.raises(UnreadableFile, match="no column expiration, type"):
-        read(file)
+    for read_or_check in (read, PublicArchive().check):
+        with pytest.raises(UnreadableFile, match="no column expiration, type"):
+            read_or_check(file)

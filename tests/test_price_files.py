@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from dollarbill_core.sources.lean_files import LeanFiles
-from dollarbill_core.sources.pieces import Piece, UnreadableFile
+from dollarbill_core.sources.pieces import ImportOptions, Piece, UnreadableFile
 from dollarbill_core.sources.price_files import PriceFiles
 from dollarbill_core.sources.schema import PRICES
 from dollarbill_core.sources.settings import load_settings
@@ -172,6 +172,20 @@ def test_an_index_is_named_by_its_file(tmp_path, name, symbol):
 
     assert (first["date"], first["close"]) == (date(1990, 1, 2), D("17.25"))
     assert (second["open"], second["high"]) == (D("18.5"), D("18.4"))  # as published
+
+
+def test_the_user_may_name_the_symbol(tmp_path):
+    file = saved(tmp_path, f"{INDEX}01/02/1990,17.24,17.30,17.20,17.25\n", "table.csv")
+
+    (piece,) = PriceFiles().told(ImportOptions(symbol="VIX")).pieces(file)
+
+    assert list(piece.rows) == [(PRICES, "VIX")]
+
+
+def test_a_high_below_the_low_is_refused(tmp_path):
+    (piece,) = read(saved(tmp_path, f"{INDEX}01/02/1990,17.24,17.10,17.20,17.15\n", "VIX.csv"))
+
+    assert [each.reason for each in piece.rejects] == ["high 17.10 is below low 17.20"]
 
 
 def test_an_index_of_one_column_is_its_close(tmp_path):

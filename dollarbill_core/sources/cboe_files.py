@@ -67,6 +67,10 @@ class CboeFiles:
     name: str = "cboe"
     seen: str = SEEN
 
+    def check(self, file: Path) -> None:
+        """Raise what ``pieces`` would before its first piece."""
+        next(self.pieces(file), None)
+
     def pieces(self, file: Path, start: int = 0) -> Iterator[Piece]:
         """The file from line ``start`` on (0 and any line of the banner: all of it).
 

@@ -56,6 +56,10 @@ class LeanFiles:
     name: str = "lean"
     seen: str = f"{SEEN}; {PRICES_SEEN}"
 
+    def check(self, file: Path) -> None:
+        """Raise what ``pieces`` would before its first piece."""
+        next(self.pieces(file), None)
+
     def pieces(self, file: Path, start: int = 0) -> Iterator[Piece]:
         """The file from its member number ``start`` on; prices are one piece.
 

@@ -1,6 +1,7 @@
 """The public archive's Parquet files: a ticker's option quotes, and its daily prices."""
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
 from fractions import Fraction
@@ -14,7 +15,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from dollarbill_core.sources.cells import day, number, shortest_fraction
-from dollarbill_core.sources.pieces import Piece, Reject, UnreadableFile
+from dollarbill_core.sources.pieces import ImportOptions, Piece, Reject, UnreadableFile
 from dollarbill_core.sources.quote_batch import SHOWN
 from dollarbill_core.sources.rows import DailyPrice, Names, price_rows, quote_rows
 from dollarbill_core.sources.schema import PRICES, QUOTES, TICKS_PER_DOLLAR, Table
@@ -69,11 +70,23 @@ class PublicArchive:
     ----------
     columns
         For other Parquet files of option quotes: what they call a column, by its name here.
+    symbol
+        The underlying, where neither a column nor a folder or file is named after it.
     """
 
     name: str = "public"
     seen: str = SEEN
     columns: Mapping[str, str] = field(default_factory=dict)
+    symbol: str = ""
+
+    def told(self, options: ImportOptions) -> "PublicArchive":
+        """The reader that knows what the user said about the files."""
+        return PublicArchive(columns=dict(options.columns), symbol=options.symbol)
+
+    def check(self, file: Path) -> None:
+        """Raise what ``pieces`` would before its first piece."""
+        with _opened(file) as opened:
+            self._has_options(file, opened)
 
     def pieces(self, file: Path, start: int = 0) -> Iterator[Piece]:
         """The file from row group ``start`` on, in pieces of at most a quarter million rows.
@@ -86,21 +99,21 @@ class PublicArchive:
         UnreadableFile
             If it is no Parquet file, or lacks a needed column.
         """
-        try:
-            with pq.ParquetFile(file) as opened:
-                there = set(opened.schema_arrow.names)
-                if self._missing(there) == []:
-                    yield from self._options(file, opened, start)
-                elif {"date", "close"} <= there:
-                    yield from _prices(file, opened, start)
-                else:
-                    raise UnreadableFile(
-                        f"{file}: no column {', '.join(self._missing(there))}, which option "
-                        "quotes need; daily prices need date and close"
-                    )
-        except (pa.ArrowException, OSError) as error:
-            why = str(error).splitlines()[0]
-            raise UnreadableFile(f"{file} cannot be read as Parquet: {why}") from None
+        with _opened(file) as opened:
+            if self._has_options(file, opened):
+                yield from self._options(file, opened, start)
+            else:
+                yield from _prices(file, opened, start, self.symbol or _symbol(file))
+
+    def _has_options(self, file: Path, opened: pq.ParquetFile) -> bool:
+        there = set(opened.schema_arrow.names)
+        missing = self._missing(there)
+        if missing and not {"date", "close"} <= there:
+            raise UnreadableFile(
+                f"{file}: no column {', '.join(missing)}, which option quotes need; daily "
+                "prices need date and close"
+            )
+        return not missing
 
     def _missing(self, there: set[str]) -> list[str]:
         return [name for name in _NEEDED if self._theirs(name) not in there]
@@ -120,10 +133,22 @@ class PublicArchive:
                 columns = {ours[name]: batch.column(name) for name in batch.schema.names}
                 left, rows = left - len(batch), rows + len(batch)
                 where = f"{file.name}, row group {group}, row "
-                tables, rejects = _quotes(columns, _symbol(file), where, place)
+                symbol = self.symbol or _symbol(file)
+                tables, rejects = _quotes(columns, symbol, where, place)
                 resume = group if left else group + 1
                 yield Piece(tables, resume, rows / total, rejects)
                 place += len(batch)
+
+
+@contextmanager
+def _opened(file: Path) -> Iterator[pq.ParquetFile]:
+    """The file, and one line for whatever is wrong with it, now or further on."""
+    try:
+        with pq.ParquetFile(file) as opened:
+            yield opened
+    except (pa.ArrowException, OSError) as error:
+        why = str(error).splitlines()[0]
+        raise UnreadableFile(f"{file} cannot be read as Parquet: {why}") from None
 
 
 def _symbol(file: Path) -> str:
@@ -254,7 +279,7 @@ def _text(given: Mapping[str, pa.Array], row: int) -> str:
     return ",".join(str(column[row].as_py()) for column in given.values())[:SHOWN]
 
 
-def _prices(file: Path, opened: pq.ParquetFile, start: int) -> Iterator[Piece]:
+def _prices(file: Path, opened: pq.ParquetFile, start: int, symbol: str) -> Iterator[Piece]:
     """Daily prices: the close as traded, dividends and splits on their ex-dates."""
     if start:
         return
@@ -267,7 +292,7 @@ def _prices(file: Path, opened: pq.ParquetFile, start: int) -> Iterator[Piece]:
         except ValueError as error:
             text = ",".join(map(str, values.values()))[:SHOWN]
             refused.append(Reject(f"{file.name}, row {row}", str(error), text))
-    tables = {(PRICES, _symbol(file)): price_rows(days, _SOURCE)}
+    tables = {(PRICES, symbol): price_rows(days, _SOURCE)}
     yield Piece(tables, opened.num_row_groups, 1.0, tuple(refused))
 
 

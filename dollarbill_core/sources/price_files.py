@@ -18,7 +18,7 @@ from dollarbill_core.sources.cells import (
     shortest_fraction,
     whole,
 )
-from dollarbill_core.sources.pieces import Piece, Reject, UnreadableFile
+from dollarbill_core.sources.pieces import ImportOptions, Piece, Reject, UnreadableFile
 from dollarbill_core.sources.quote_batch import SHOWN
 from dollarbill_core.sources.raw_prices import AdjustedPrice, NotRaw, raw_prices
 from dollarbill_core.sources.rows import DailyPrice, price_rows
@@ -57,6 +57,15 @@ class PriceFiles:
 
     name: str = "prices"
     seen: str = SEEN
+    symbol: str = ""
+
+    def told(self, options: ImportOptions) -> "PriceFiles":
+        """The reader that knows the symbol, where neither a column nor the file tells it."""
+        return PriceFiles(symbol=options.symbol)
+
+    def check(self, file: Path) -> None:
+        """Raise what ``pieces`` would before its first piece."""
+        next(self.pieces(file), None)
 
     def pieces(self, file: Path, start: int = 0) -> Iterator[Piece]:
         """The file from line ``start`` on; yfinance's history is one piece.
@@ -68,18 +77,16 @@ class PriceFiles:
         """
         with file.open(encoding="utf-8-sig", errors="replace") as text:
             header = [cell.strip().lower() for cell in row_cells(text.readline())]
-            names = set(header)
+            names, symbol = set(header), self.symbol or _symbol(file)
             if set(_STOCK) <= names:
                 yield from _streamed(file, text, header, start, _stock_row)
             elif set(_YAHOO) <= names:
                 if not start:
-                    yield _history(file, text, header)
+                    yield _history(file, text, header, symbol)
             elif header == _INDEX:
-                yield from _streamed(file, text, header, start, _index_row(file, "close"))
-            elif (
-                len(header) == 2 and header[0] == "date" and header[1].upper() == _symbol(file)
-            ):
-                yield from _streamed(file, text, header, start, _index_row(file, header[1]))
+                yield from _streamed(file, text, header, start, _index_row(symbol, "close"))
+            elif header == ["date", symbol.lower()]:
+                yield from _streamed(file, text, header, start, _index_row(symbol, header[1]))
             else:
                 raise UnreadableFile(f"{file}: {_why_unknown(names)}")
 
@@ -97,8 +104,9 @@ def _why_unknown(names: set[str]) -> str:
 
 
 def _symbol(file: Path) -> str:
-    """VIX for VIX_History.csv, vix-daily.csv and ^VIX.csv."""
-    return re.split(r"[-_ ]", file.stem.lstrip("^"))[0].replace(".", "").upper()
+    """VIX for VIX_History.csv, vix-daily.csv and ^VIX.csv; BRKB for BRK-B.csv."""
+    stem = re.sub(r"[-.]([A-Za-z])$", r"\1", file.stem.lstrip("^"))
+    return re.split(r"[-_ ]", stem)[0].replace(".", "").upper()
 
 
 def _streamed(
@@ -178,9 +186,7 @@ def _shares(split: Decimal) -> tuple[int, int]:
     return shortest_fraction(exact - _SPLIT_DOUBT, exact + _SPLIT_DOUBT).as_integer_ratio()
 
 
-def _index_row(file: Path, close: str) -> Callable[[Cells], tuple[str, DailyPrice]]:
-    symbol = _symbol(file)
-
+def _index_row(symbol: str, close: str) -> Callable[[Cells], tuple[str, DailyPrice]]:
     def row(cells: Cells) -> tuple[str, DailyPrice]:
         return symbol, DailyPrice(
             day(cells["date"]),
@@ -193,7 +199,7 @@ def _index_row(file: Path, close: str) -> Callable[[Cells], tuple[str, DailyPric
     return row
 
 
-def _history(file: Path, text: TextIO, header: Sequence[str]) -> Piece:
+def _history(file: Path, text: TextIO, header: Sequence[str], symbol: str) -> Piece:
     adjusted: dict[date, AdjustedPrice] = {}
     rejects = []
     for count, line in enumerate(text, start=2):
@@ -213,7 +219,7 @@ def _history(file: Path, text: TextIO, header: Sequence[str]) -> Piece:
             "with auto_adjust=False, with every dividend and split to the last day"
         ) from None
     rejects += [Reject(f"{file.name}, {on}", why) for on, why in refused]
-    return Piece({(PRICES, _symbol(file)): price_rows(days, "Yahoo")}, 1, 1.0, tuple(rejects))
+    return Piece({(PRICES, symbol): price_rows(days, "Yahoo")}, 1, 1.0, tuple(rejects))
 
 
 def _adjusted(cells: Cells) -> AdjustedPrice:

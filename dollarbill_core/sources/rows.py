@@ -338,8 +338,9 @@ class DailyPrice:
     Raises
     ------
     ValueError
-        For a day outside the calendar, a price that is not above 0, a range that does not hold
-        its close, or a split that is not of two whole numbers.
+        For a day outside the calendar, a price that is not above 0, a high below the low, or a
+        split that is not of two whole numbers. An open or a close outside the range is no
+        reason: official prices are (47 opens of the VIX), and a day without a close is worse.
     """
 
     day: date
@@ -360,6 +361,8 @@ class DailyPrice:
             price = getattr(self, name)
             if price is not None and not (price.is_finite() and price > 0):
                 raise ValueError(f"{name} {price} is not above 0")
+        if self.high is not None and self.low is not None and self.high < self.low:
+            raise ValueError(f"high {self.high} is below low {self.low}")
         if self.volume is not None and self.volume < 0:
             raise ValueError(f"volume {self.volume} is negative")
         split = (self.split_new, self.split_old)
