@@ -94,7 +94,7 @@ def header(file: Path) -> tuple[str, ...]:
     with _opened(file) as (text, _):
         first, _ = _header_line(text)
     try:
-        parts = line_parts(first.removeprefix(_MARK))
+        parts = line_parts(first.removeprefix(_MARK).strip(b"\r\n"))
     except Fault as fault:
         if str(fault) == "blank line":
             raise UnreadableFile(f"{file} is empty: give the vendor's file") from None

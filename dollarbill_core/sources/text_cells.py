@@ -116,7 +116,8 @@ def line_parts(line: bytes) -> list[str]:
 
 def cell_values(cell: Cell, text: str) -> tuple[Value, ...]:
     """What one cell says, as many values as its kind has slots."""
-    if text.lower() in _BLANKS:
+    # no word is nothing where names stand: NAN is somebody's symbol
+    if not text or (cell.kind not in (TEXT, ROOT) and text.lower() in _BLANKS):
         if cell.is_needed or cell.kind in (DAY, INSTANT, UTC_INSTANT, RIGHT, OCC):
             raise Fault(f"no {cell.name}")
         return _blank(cell.kind)
