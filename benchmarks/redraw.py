@@ -31,7 +31,7 @@ from dollarbill_core.publishing.widgets import Explorer, Slider, design_explorer
 from dollarbill_core.results.outlook import designs
 from dollarbill_core.rules.accounts import REG_T
 from dollarbill_core.rules.fills import FillModel
-from dollarbill_core.sources.importers import load_chains
+from dollarbill_core.sources.loading import load_chains
 from dollarbill_core.strategies.short_premium import ShortPremium
 
 DAY = date(2018, 6, 1)

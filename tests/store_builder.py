@@ -1,6 +1,5 @@
 """Stores made for tests: of rows that a test names, or of real files."""
 
-import csv
 from collections.abc import Iterable, Mapping
 from datetime import date
 from decimal import Decimal
@@ -8,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from dollarbill_core.sources.imports import import_files
 from dollarbill_core.sources.rows import DailyPrice, price_rows, quote_rows
 from dollarbill_core.sources.schema import PRICES, PRINTS, QUOTES, RATES, Table
 from dollarbill_core.sources.store import Store
@@ -89,31 +89,9 @@ def with_print(store: Store, root: str, day: date, price: str) -> Store:
     return with_rows(store, PRINTS, "", pa.Table.from_pylist([row], schema=PRINTS.schema))
 
 
-def spy_of_2021(store: Store, folder: Path) -> Store:
-    """The real quotes and closes of SPY in 2021, from the two files of ``spy_2021``."""
-    options, stocks = (_lines(folder / name) for name in ("options.csv", "stock.csv"))
-    rows = [
-        quote(
-            date.fromisoformat(row["quotedate"]), float(row["strike"]), float(row["bid"]),
-            float(row["ask"]), symbol="SPY", expiry=date.fromisoformat(row["expiration"]),
-            right=1 if row["type"] == "call" else -1, vendor_vol=float(row["impliedvol"]),
-            volume=float(row["volume"]), open_interest=float(row["openinterest"]),
-            underlying=float(row["underlying_last"]),
-        )
-        for row in options
-    ]  # fmt: skip
-    with_quotes(store, rows, "HistoricalOptionData")
-    prices = [
-        DailyPrice(
-            date.fromisoformat(row["date"]),
-            Decimal(row["close"]),
-            dividend=Decimal(row["divCash"]) if float(row["divCash"]) else None,
-        )
-        for row in stocks
-    ]
-    return with_prices(store, "SPY", prices)
-
-
-def _lines(file: Path) -> list[dict[str, str]]:
-    with file.open(encoding="utf-8") as lines:
-        return list(csv.DictReader(lines))
+def imported(store: Store, *files: tuple[str, Path]) -> Store:
+    """The store with real files added by the public command's own import: format, file."""
+    for form, file in files:
+        report = import_files(form, [file], store)
+        assert not report.rejected
+    return store

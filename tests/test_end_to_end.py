@@ -17,6 +17,8 @@ from urllib.parse import urlsplit
 import pytest
 
 from dollarbill_core.desk.ledger import Ledger
+from dollarbill_core.sources.store import Store
+from tests.store_builder import imported
 
 ROOT = Path(__file__).parents[1]
 DATA = Path(os.environ.get("DOLLARBILL_TEST_DATA", ROOT / "../shared/data")) / "spy_2021"
@@ -245,8 +247,10 @@ def test_the_first_screen_holds_the_answer(sequence, notebook, width, height, tm
 
 
 @needs_quotes
-def test_real_quotes_say_so_on_every_page(folder):
-    source = {"source": DATA, "symbols": "SPY"}
+def test_real_quotes_say_so_on_every_page(folder, tmp_path):
+    files = ("deltaneutral", DATA / "options.csv"), ("prices", DATA / "stock.csv")
+    imported(Store.at(tmp_path / "chains"), *files)
+    source = {"source": tmp_path / "chains", "symbols": "SPY"}
 
     backtest = ran(folder, "02", start="2021-01-04", end="2021-12-31", **source)
     report = ran(folder, "04", start="2021-04-01", month="2021-06", **source)
@@ -257,6 +261,8 @@ def test_real_quotes_say_so_on_every_page(folder):
     for each in pages:
         assert "QUOTED" in each.read_text()
         assert "MODELLED" not in each.read_text()
+    assert "17 crossed" in page(backtest).read_text()
+    assert "Quality of quotes" in page(backtest).read_text()
 
 
 class TestBadInput:

@@ -4,6 +4,7 @@ import subprocess
 import sys
 from datetime import date, datetime
 from decimal import Decimal as D
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,10 +12,12 @@ import pytest
 from dollarbill_core.market.carry import CashDividend, policy_rates
 from dollarbill_core.market.chains import Chain, NoQuote, Quote
 from dollarbill_core.market.faults import Fault
+from dollarbill_core.market.realised import realised_vol
 from dollarbill_core.market.view import Chains
 from dollarbill_core.results.backtest import backtest
+from dollarbill_core.rules.fills import FillModel
 from dollarbill_core.sources.loading import NotStored, load_chains, stored_chains
-from dollarbill_core.sources.rows import DailyPrice
+from dollarbill_core.sources.quote_columns import quote_columns
 from dollarbill_core.sources.settings import load_settings
 from dollarbill_core.sources.store import Store
 from dollarbill_core.strategies.short_premium import ShortPremium
@@ -22,8 +25,8 @@ from dollarbill_core.values.contracts import Option, Right, Settlement
 from dollarbill_core.values.provenance import Quotes, fingerprint
 from tests.store_builder import (
     closes,
+    imported,
     quote,
-    spy_of_2021,
     with_interest,
     with_prices,
     with_print,
@@ -49,12 +52,18 @@ PUT_WRITES = [
 ]
 
 
-@pytest.fixture(scope="module")
-def spy_store(tmp_path_factory) -> Store:
-    folder = load_settings().test_data / "spy_2021"
+def real(name: str) -> Path:
+    folder = load_settings().test_data / name
     if not folder.is_dir():
         pytest.skip(f"no real quotes at {folder}; DOLLARBILL_TEST_DATA names another folder")
-    return spy_of_2021(Store.at(tmp_path_factory.mktemp("spy")), folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def spy_store(tmp_path_factory) -> Store:
+    folder = real("spy_2021")
+    files = ("deltaneutral", folder / "options.csv"), ("prices", folder / "stock.csv")
+    return imported(Store.at(tmp_path_factory.mktemp("spy")), *files)
 
 
 @pytest.fixture(scope="module")
@@ -175,7 +184,7 @@ def test_the_face_says_quoted_and_what_is_ours(spy):
 
     assert (source.quotes, source.warnings) == (Quotes.QUOTED, ())
     assert source.as_of.date() == date(2021, 12, 31)
-    assert source.source.endswith(": HistoricalOptionData")
+    assert source.source.endswith(": deltaneutral")
     assert "/" not in source.source  # a folder's name, not the path to it
     assert [line.split(" ")[0] for line in source.assumptions] == ["Implied", "The", "Interest"]
     assert "is the close on 252 days" in source.assumptions[1]
@@ -213,6 +222,76 @@ def test_the_second_load_gives_the_same_chains_from_the_caches(spy_store, spy):
 
     assert fingerprint(again.view(day)) == fingerprint(spy.view(day))
     assert again.provenance == spy.provenance
+
+
+@pytest.fixture(scope="module")
+def aapl(tmp_path_factory) -> Chains:
+    quotes = real("aapl_2014_split") / "aapl_2014_quote_american.zip"
+    prices = real("us_equities") / "aapl.zip"
+    store = imported(Store.at(tmp_path_factory.mktemp("a")), ("lean", quotes), ("lean", prices))
+    return load_chains(store.place.name, ["AAPL"], date(2014, 6, 6), date(2014, 6, 9))
+
+
+def test_a_strangle_on_apple_goes_through_its_split_of_2014(aapl):
+    """7 for 1 on 9 June: the contracts of after it are quoted, at a seventh of the strike."""
+    strategy = ShortPremium(("AAPL",), entry_weekday=4, target_dte=30, exit_dte=0)
+    at_once = FillModel(in_deciding_snapshot=True)
+
+    result = backtest(aapl, strategy, D(500_000), fills=at_once)
+
+    before, after = ([m.instrument.strike for m in line.marks] for line in result.lines)
+    assert (before, after) == ([D("607.5"), D(690)], [D("86.79"), D("98.57")])
+    assert [mark.quantity for mark in result.lines[1].marks] == [-7, -7]
+    assert result.modelled_marks == 0
+    assert abs(result.lines[1].nav - result.lines[0].nav) < 1000
+    assert result.reconciliation().is_clean
+
+
+def test_the_split_of_apple_is_no_fall_for_statistics(aapl):
+    view = aapl.view(date(2014, 6, 9))
+    raw, closes_now = view.history["AAPL"].closes, view.closes("AAPL")
+
+    assert raw[-2:].tolist() == [645.57, 93.70]
+    assert realised_vol(closes_now, 21)[-1] < 0.3 < 2 < realised_vol(raw, 21)[-1]
+    assert view.dividend_yields["AAPL"] == pytest.approx(0.019, abs=0.001)
+
+
+def test_an_order_of_before_the_split_lapses(aapl):
+    strategy = ShortPremium(("AAPL",), entry_weekday=4, target_dte=30, exit_dte=0)
+
+    (unfilled,) = backtest(aapl, strategy, D(500_000)).unfilled
+
+    assert unfilled.why.startswith("AAPL split 7:1 on 2014-06-09")
+
+
+@pytest.fixture(scope="module")
+def spx(tmp_path_factory) -> tuple[Store, Chains]:
+    file = real("spx_2011") / "spx_sample_ivolatility.csv"
+    store = imported(Store.at(tmp_path_factory.mktemp("spx")), ("ivolatility", file))
+    return store, load_chains(store.place.name, ["SPX"], date(2011, 1, 3), date(2011, 1, 7))
+
+
+def test_vols_of_an_index_by_its_own_forwards_are_the_vendors(spx):
+    store, chains = spx
+    whole = [chains.days["SPX"].chain(day) for day in chains.sessions]
+    ours, delta = (np.concatenate([getattr(x, n) for x in whole]) for n in ("vol", "delta"))
+    vendors = quote_columns(store, "SPX", 2011)["vendor_vol"]
+    known = np.isfinite(ours) & (vendors > 0) & (np.abs(delta) > 0.05) & (np.abs(delta) < 0.5)
+
+    gaps = (ours - vendors)[known]
+
+    assert len(gaps) > 2000
+    assert abs(np.median(gaps)) < 0.001
+    assert np.abs(np.percentile(gaps, [5, 95])).max() < 0.012
+
+
+def test_an_index_has_the_yield_that_parity_tells_and_no_warning(spx):
+    _, chains = spx
+
+    yields = [chains.view(day).dividend_yields["SPX"] for day in chains.sessions]
+
+    assert 0.014 < min(yields) < max(yields) < 0.022
+    assert chains.provenance.warnings == ()
 
 
 LEAN_PROCESS = """
@@ -402,38 +481,6 @@ def test_history_reaches_into_the_year_before(store):
 
     assert days.days.tolist() == [last, MONDAY]
     assert days.sessions == (MONDAY,)
-
-
-def test_a_split_is_no_fall_for_statistics_and_multiplies_what_is_held(store):
-    """Real in kind: AAPL split 7 for 1 on 2014-06-09; here the prices are round."""
-    friday, monday = date(2014, 6, 6), date(2014, 6, 9)
-    expiry = date(2014, 7, 19)
-    before = rows_at(friday, 700.0, expiry)
-    after = rows_at(monday, 100.0, expiry)
-    with_quotes(store, before + after)
-    with_prices(
-        store,
-        "XYZ",
-        [DailyPrice(friday, D(700)), DailyPrice(monday, D(100), split_new=7, split_old=1)],
-    )
-
-    chains = loaded(store, start=friday, end=monday)
-    view = chains.view(monday)
-
-    assert view.history["XYZ"].closes.tolist() == [700.0, 100.0]
-    assert view.closes("XYZ").tolist() == [100.0, 100.0]
-    assert (view.splits["XYZ"][0].new, view.splits["XYZ"][0].old) == (7, 1)
-
-
-def rows_at(day: date, spot: float, expiry: date) -> list[dict]:
-    """Calls and puts around a spot, priced like a straddle."""
-    return [
-        quote(day, round(spot * part), round(spot * worth, 2), round(spot * worth * 1.02, 2),
-              right=right, expiry=expiry)
-        for part in (0.9, 0.95, 1.0, 1.05, 1.1)
-        for right in (1, -1)
-        for worth in [max(right * (1 - part), 0) + 0.03]
-    ]  # fmt: skip
 
 
 # What cannot be had.

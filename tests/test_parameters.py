@@ -162,8 +162,9 @@ def test_a_statement_may_begin_in_its_own_month():
         check_values({"start": "2018-09-03", "month": "2018-08"})
 
 
-def test_a_folder_of_real_quotes_answers_for_its_own_symbols(tmp_path):
-    check_values({"symbol": "SPY", "source": str(tmp_path)})
+@pytest.mark.parametrize("source", ["store", "s3://bucket/chains", "{folder}"])
+def test_a_store_answers_for_its_own_symbols(tmp_path, source):
+    check_values({"symbol": "SPY", "source": source.format(folder=tmp_path)})
     with pytest.raises(ParameterError, match="the sample has no SPY"):
         check_values({"symbols": "AAPL, SPY", "source": "sample"})
 

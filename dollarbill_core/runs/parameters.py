@@ -291,8 +291,9 @@ def _iso_month(value: str) -> str | None:
 
 
 def _source(value: str) -> str | None:
-    known = value == "sample" or Path(value).expanduser().is_dir()
-    return None if known else "is neither 'sample' nor a folder of quotes"
+    is_place = "://" in value or Path(value).expanduser().is_dir()
+    known = value in ("sample", "store") or is_place
+    return None if known else "is neither sample, store nor a store's folder or URL"
 
 
 def _account(value: str) -> str | None:
@@ -333,7 +334,7 @@ CHECKS: Mapping[str, Check] = {
 
 
 def _unknown_symbols(values: Mapping[str, Value]) -> str | None:
-    """The sample holds a few symbols; a folder of real quotes answers for its own."""
+    """The sample holds a few symbols; a store answers for its own."""
     for name in {"symbol", "symbols"} & values.keys():
         if not str(values[name]).replace(",", " ").split():
             return f"{name} names no underlying; write {name}=SPX, say"

@@ -55,6 +55,7 @@ class Direction(StrEnum):
 CASH_SETTLED_ROOTS = {
     "SPX": "SPX",
     "SPXW": "SPX",
+    "SPXPM": "SPX",  # quarterlies, in files of 2011
     "XSP": "XSP",
     "NDX": "NDX",
     "NDXP": "NDX",
