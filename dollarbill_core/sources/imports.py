@@ -377,7 +377,8 @@ def _read(
 
 def _checkpoint(change: "Change", state: _State, rejects: "_RejectsFile") -> None:
     state.rejects = rejects.kept()
-    change.checkpoint(asdict(state))
+    # ``asdict`` alone would count the items of a Counter
+    change.checkpoint({**asdict(state), "reasons": dict(state.reasons)})
 
 
 def _progress(path: Path, state: _State, sizes: Sequence[int], done: float) -> Progress:
@@ -388,9 +389,12 @@ def _progress(path: Path, state: _State, sizes: Sequence[int], done: float) -> P
 def _committed(
     change: "Change", store: "Store", called: str, state: _State
 ) -> "tuple[Added, Path | None]":
-    """What was added, and where the rejects are; they are moved once the rows are in."""
+    """What was added, and where the rejects are; they are moved once the rows are in.
+
+    Not called ``.half``: the commit clears those away.
+    """
     folder = rejects_folder(store)
-    final, draft = folder / f"{called}.csv", folder / f"{called}.csv.half"
+    final, draft = folder / f"{called}.csv", folder / f"{called}.csv.draft"
     if state.reasons:
         folder.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(change.folder / _REJECTS, draft)
