@@ -35,6 +35,7 @@ _RATE_DOUBT = 0.005  # per year, of a discount that was not read from the pairs
 _FEWEST = 3  # pairs of a settlement that may speak of the spot
 _LONGEST = 60 / 365  # years: beyond it dividends and borrowing blur what the spot is
 _SETTLEMENTS = 3  # the shortest that speak of the spot
+_A_DIVIDEND = 0.01  # of the spot: few pay more at a time
 _STRADDLE = math.sqrt(2 / math.pi)  # what it is worth, in standard deviations
 _CARRY_DOUBT = 0.01  # per year, of the spot: dividends and borrowing that rates do not know
 
@@ -243,14 +244,17 @@ def _early(
     """Dollars of dividends until each settlement: by the yield, or what the pairs say.
 
     ``told`` is the spot less dividends of each settlement, as its pair at the money says. The
-    spot column may be of another moment, so the shortest settlement is asked as well.
+    spot column may be of another moment: where the shortest settlement is farther from it than
+    a quarter's dividend, that settlement stands for it.
     """
     years = np.maximum(ladders.years, 0.0)
     usable = (count >= _FEWEST) & (years > 0) & (years <= _LONGEST) & ~ladders.adjusted
     near = np.flatnonzero(usable)
-    spots = [spot, *told[near[np.argsort(years[near], kind="stable")[:1]]].tolist()]
-    by_yield = max(spots) * -np.expm1(-dividend_yield * years)
-    early: Floats = np.fmax(np.fmax(by_yield, max(spots) - told), 0.0)
+    if len(near):
+        shortest = float(told[near[np.argmin(years[near])]])
+        spot = spot if abs(spot / shortest - 1) <= _A_DIVIDEND else shortest
+    by_yield = spot * -np.expm1(-dividend_yield * years)
+    early: Floats = np.fmax(np.fmax(by_yield, spot - told), 0.0)
     return early
 
 

@@ -22,7 +22,7 @@ An arbitrage counts from a hundredth of a cent on, all at the bid and the ask.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -48,7 +48,7 @@ from dollarbill_core.pricing.implied_vol import implied_vol_from_forward
 _LEAST_VOL, _MOST_VOL = 0.01, 5.0
 _VOL_APART = (0.05, 0.5)  # the vendor's and ours: points, and share of ours, before it is junk
 _SPREADS_APART = 3.0  # half-spreads between a mid and what its neighbours or its vol say
-_SMILE_APART = 0.10  # of the vol: what a smile may bend between strikes
+_SMILE_APART = 0.05  # of the vol: what a smile may bend between strikes
 _WORTH_A_BID = 0.25  # dollars
 _REACH = 1.5  # standard deviations: neighbours farther apart say nothing
 _MOVED = 0.005  # of the spot: below it quotes may stand still
@@ -116,27 +116,37 @@ def row_faults(
 
     ``match`` holds the day before, if there is one.
     """
-    chain, ladders, parity = now.chain, now.ladders, now.parity
-    vols = own_vols(now)
-    below = below_exercise(ladders, parity)
-    errors = np.nan_to_num((parity.high - parity.low) / 2)
-    calendar = calendar_profits(ladders, parity.forwards, parity.discounts, errors)
-    pair = _pairs_touched(parity, below, len(ladders))
+    ladders, parity, vols = now.ladders, now.parity, own_vols(now)
+    below, outlier = below_exercise(ladders, parity), off_smile(now, vols)
     found = {
-        Fault.VERTICAL: vertical_profits(ladders, parity.discounts) > A_CENT_OF_A_CENT,
-        Fault.BUTTERFLY: butterfly_profits(ladders) > A_CENT_OF_A_CENT,
-        Fault.CALENDAR: calendar > A_CENT_OF_A_CENT,
-        Fault.PARITY: off_parity(ladders, parity) & ~pair,
         Fault.BELOW_INTRINSIC: below,
-        Fault.OUTLIER: off_smile(now, vols),
+        Fault.OUTLIER: outlier,
+        Fault.PARITY: off_parity(ladders, parity) & ~_pairs_touched(parity, below | outlier),
         Fault.BID_MISSING: bid_missing(ladders),
     }
+    suspect = below | outlier | found[Fault.PARITY]
+    found |= _profits(now, replace(ladders, ask=np.where(suspect, np.inf, ladders.ask)))
     if vendor_vol is not None:
         found[Fault.JUNK_VOL] = junk_vols(now, vols, np.asarray(vendor_vol, float))
-    masks = _plain(chain) | {fault: _on_rows(now, mask) for fault, mask in found.items()}
+    masks = _plain(now.chain) | {fault: _on_rows(now, mask) for fault, mask in found.items()}
     if match is not None:
         masks[Fault.STALE] = stale(now, match)
     return masks
+
+
+def _profits(now: Studied, ladders: Ladders) -> dict[Fault, Booleans]:
+    """Rows that bring a profit against ``ladders``, whose suspects are not bought.
+
+    A quote that is too cheap would else make every one around it look too dear.
+    """
+    parity = now.parity
+    doubts = np.nan_to_num((parity.high - parity.low) / 2)
+    profits = {
+        Fault.VERTICAL: vertical_profits(ladders, parity.discounts),
+        Fault.BUTTERFLY: butterfly_profits(ladders),
+        Fault.CALENDAR: calendar_profits(ladders, parity.forwards, parity.discounts, doubts),
+    }
+    return {fault: profit > A_CENT_OF_A_CENT for fault, profit in profits.items()}
 
 
 def _plain(chain: Chain) -> dict[Fault, Booleans]:
@@ -149,9 +159,9 @@ def _plain(chain: Chain) -> dict[Fault, Booleans]:
     }
 
 
-def _pairs_touched(parity: Parity, rows: Booleans, size: int) -> Booleans:
+def _pairs_touched(parity: Parity, rows: Booleans) -> Booleans:
     """Both rows of each pair of which one is in ``rows``: that one is named already."""
-    touched = np.zeros(size, bool)
+    touched = np.zeros(len(rows), bool)
     either = rows[parity.call] | rows[parity.put]
     touched[parity.call[either]] = True
     touched[parity.put[either]] = True
@@ -187,7 +197,7 @@ def bid_missing(ladders: Ladders) -> Booleans:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class OwnVols:
-    """Vols of sound quotes out of the money, at their places; shape (m,).
+    """Vols of quotes out of the money, at their places; shape (m,).
 
     ``vol`` is that of the mid; ``vega`` dollars per share and 1.0 of vol; ``k`` is the
     logarithm of strike over forward in standard deviations of the settlement.
@@ -204,7 +214,7 @@ def own_vols(now: Studied) -> OwnVols:
     """Vols of the quotes out of the money, from each settlement's forward."""
     ladders, parity = now.ladders, now.parity
     term = ladders.term
-    sound = (ladders.bid > 0) & (ladders.ask > ladders.bid) & np.isfinite(ladders.ask)
+    sound = (ladders.bid > 0) & np.isfinite(ladders.ask)
     forward = parity.forwards[term]
     places = np.flatnonzero(sound & (ladders.right * (ladders.strike - forward) >= 0))
     term, forward = term[places], forward[places]
@@ -231,12 +241,12 @@ def own_vols(now: Studied) -> OwnVols:
 def off_smile(now: Studied, own: OwnVols) -> Booleans:
     """Places whose vol is far from every line through two neighbours on either side.
 
-    Far is a tenth of the vol, and three times what the half-spreads leave open; four lines are
-    drawn, so one bad neighbour condemns nobody. Neighbours that lie more than one and a half
-    standard deviations apart are not asked. Mask of places in the ladders, shape (n,).
+    Far is a twentieth of the vol, and three times what the half-spreads leave open; four lines
+    are drawn, so one bad neighbour condemns nobody. Neighbours that lie more than one and a
+    half standard deviations apart are not asked. Mask of places in the ladders, shape (n,).
 
     Vols of 20, 21, [28], 23 and 24 % at even strikes: all four lines say 22, so the third is
-    off by 6 points, more than 2.8, if its quote is no wider than a third of that.
+    off by 6 points, more than 1.4, if its quote is no wider than a third of that.
     """
     found = np.zeros(len(now.ladders), bool)
     ladder = now.ladders.ladder[own.places]
