@@ -235,6 +235,14 @@ def test_a_chain_written_as_cboe_writes_it_is_read_back(tmp_path_factory, quotes
     )  # fmt: skip
 
 
+@given(st.lists(st.binary(max_size=60), max_size=8))
+def test_noise_around_good_rows_loses_none_of_them(tmp_path_factory, noise):
+    file = tmp_path_factory.mktemp("cboe") / "quotedata.csv"
+    file.write_bytes(b"\n".join([(PAGE + AM).encode(), *noise, PM.encode()]))
+
+    assert [row["root"] for row in rows(read(file))] == ["SPX", "SPX", "SPXW", "SPXW"]
+
+
 def test_reading_goes_on_where_it_ended(tmp_path):
     quotes = {
         ("SPXW", date(2023, 12, 29), 1000 * strike): ((1, 2, 3), (4, 5, 6))

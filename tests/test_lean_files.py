@@ -226,6 +226,20 @@ def test_a_chain_written_as_lean_writes_it_is_read_back(tmp_path_factory, quotes
     }  # fmt: skip
 
 
+@given(st.lists(st.binary(max_size=60).filter(lambda line: b"\n" not in line), max_size=8))
+def test_noise_around_good_rows_loses_none_of_them(tmp_path_factory, noise):
+    folder = tmp_path_factory.mktemp("lean")
+    with ZipFile(folder / "xyz_2014_quote_american.zip", "w") as archive:
+        lines = [QUOTE.encode(), *noise, NO_BID.encode()]
+        archive.writestr(CALL.format("quote"), b"\n".join(lines))
+
+    pieces = read(folder / "xyz_2014_quote_american.zip")
+
+    assert [row["date"].day for row in rows(pieces)] == [6, 9]
+    assert len(rejects(pieces)) == sum(bool(line.decode(errors="replace").strip())
+                                       for line in noise)  # fmt: skip
+
+
 def dollars(ticks: int | None) -> D | None:
     return None if ticks is None else D(ticks) / 10_000
 

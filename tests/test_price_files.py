@@ -5,6 +5,8 @@ from decimal import Decimal as D
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from dollarbill_core.sources.lean_files import LeanFiles
 from dollarbill_core.sources.pieces import ImportOptions, Piece, UnreadableFile
@@ -88,6 +90,29 @@ def test_broken_rows_are_refused_and_the_others_stand(tmp_path):
     ]
     for reject, reason in zip(piece.rejects, broken.values(), strict=True):
         assert reason in reject.reason
+
+
+@given(st.lists(st.binary(max_size=60), max_size=8))
+def test_noise_around_good_rows_loses_none_of_them(tmp_path_factory, noise):
+    file = tmp_path_factory.mktemp("prices") / "stock.csv"
+    header, *good = STOCK.encode().splitlines()
+    file.write_bytes(b"\n".join([header, good[0], *noise, *good[1:]]))
+
+    pieces = read(file)
+
+    assert len(days(pieces, "XYZ")) == 2
+    assert len(days(pieces, "ABC")) == 1
+
+
+@given(st.binary(max_size=400))
+def test_any_other_file_is_refused_in_one_line(tmp_path_factory, content):
+    file = tmp_path_factory.mktemp("prices") / "xyz.csv"
+    file.write_bytes(content)
+
+    with pytest.raises(UnreadableFile) as refused:
+        read(file)
+
+    assert "\n" not in str(refused.value)
 
 
 def test_a_long_table_is_read_in_pieces_that_resume(tmp_path):

@@ -2,6 +2,7 @@
 
 import csv
 import re
+from collections.abc import Iterator
 from datetime import date, datetime
 from decimal import Decimal
 from fractions import Fraction
@@ -32,6 +33,13 @@ _INSTANT = re.compile(
     r"(?P<hour>\d{1,2}):(?P<minute>\d\d) ?(?P<half>AM|PM)? ?E[DS]?T",
     re.ASCII,
 )
+
+
+def numbered_lines(text: str) -> Iterator[tuple[int, str]]:
+    """Every line that is not blank, with its number from 1 on."""
+    for count, line in enumerate(text.split("\n"), start=1):
+        if line.strip():
+            yield count, line.rstrip("\r")
 
 
 def row_cells(line: str) -> list[str]:

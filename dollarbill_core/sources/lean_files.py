@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile, ZipFile
 
-from dollarbill_core.sources.cells import day, number
+from dollarbill_core.sources.cells import day, number, numbered_lines
 from dollarbill_core.sources.lean_prices import SEEN as PRICES_SEEN
 from dollarbill_core.sources.lean_prices import lean_price_piece
 from dollarbill_core.sources.pieces import Piece, Reject, UnreadableFile
@@ -172,7 +172,7 @@ def _days(
             f"{archive.filename}: {member} cannot be read ({error}): get the file again"
         ) from None
     archive_name = Path(str(archive.filename)).name
-    for count, line in enumerate(text.splitlines(), start=1):
+    for count, line in numbered_lines(text):
         place = f"{archive_name}: {member}, line {count}"
         try:
             on, values = _parsed(kind, line)

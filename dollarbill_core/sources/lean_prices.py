@@ -12,6 +12,7 @@ from zipfile import BadZipFile, ZipFile
 from dollarbill_core.sources.cells import (
     day,
     dollars,
+    numbered_lines,
     shortest_decimal,
     shortest_fraction,
     whole,
@@ -66,9 +67,9 @@ def lean_price_piece(file: Path) -> Piece:
             return Piece({}, 1, 1.0)
         raise UnreadableFile(f"{file}: factors are read with the prices: {prices} is not there")
     symbol = file.stem.upper()
-    lines = _price_lines(file)
+    text = _price_text(file)
     factors, unread = _factors(_factor_file(file))
-    found, refused = _prices(file.name, lines)
+    found, refused = _prices(file.name, text)
     days, unplaced = _with_actions(found, actions(factors, found), file.name)
     rows = {(PRICES, symbol.replace(".", "")): price_rows(days, "QuantConnect LEAN")}
     return Piece(rows, 1, 1.0, (*refused, *unread, *unplaced))
@@ -94,7 +95,7 @@ def _factor_file(prices: Path) -> Path:
     )
 
 
-def _price_lines(file: Path) -> list[str]:
+def _price_text(file: Path) -> str:
     if file.suffix != ".zip":
         raise UnreadableFile(f"{file} is not a file of LEAN's: those are zips, or factor files")
     try:
@@ -104,15 +105,15 @@ def _price_lines(file: Path) -> list[str]:
                     f"{file}: neither options nor daily prices of a stock, which would be one "
                     f"file {file.stem}.csv in the zip"
                 )
-            return archive.read(f"{file.stem}.csv").decode("utf-8", "replace").splitlines()
+            return archive.read(f"{file.stem}.csv").decode("utf-8", "replace")
     except (BadZipFile, OSError, EOFError, RuntimeError, NotImplementedError) as error:
         raise UnreadableFile(f"{file} is not a zip that can be read: {error}") from None
 
 
-def _prices(name: str, lines: list[str]) -> tuple[dict[date, DailyPrice], list[Reject]]:
+def _prices(name: str, text: str) -> tuple[dict[date, DailyPrice], list[Reject]]:
     found: dict[date, DailyPrice] = {}
     refused = []
-    for count, line in enumerate(lines, start=1):
+    for count, line in numbered_lines(text):
         try:
             price = _daily(line)
         except ValueError as error:
@@ -146,7 +147,7 @@ def _scaled(text: str, name: str) -> Decimal | None:
 def _factors(file: Path) -> tuple[list[_Factor], list[Reject]]:
     factors, refused = [], []
     text = file.read_text(encoding="utf-8", errors="replace")
-    for count, line in enumerate(text.splitlines(), start=1):
+    for count, line in numbered_lines(text):
         try:
             factors.append(_factor(line))
         except ValueError as error:
