@@ -25,8 +25,9 @@ from dollarbill_core.market.listings import (
     stock_strikes,
     stock_ticks,
 )
+from dollarbill_core.market.realised import SESSIONS_PER_YEAR
 from dollarbill_core.market.shapes import INDEX_SHAPE, STOCK_SHAPE, Shape
-from dollarbill_core.market.volatility import SESSIONS_PER_YEAR, THIRTY_DAYS
+from dollarbill_core.market.volatility import THIRTY_DAYS
 from dollarbill_core.pricing.american import price_and_delta
 from dollarbill_core.values.calendars import close_instant, expiry_instant, years_between
 from dollarbill_core.values.contracts import Option, Right

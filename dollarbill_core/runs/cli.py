@@ -1,4 +1,4 @@
-"""The command line: run a notebook, list the runs, ask the doctor, reset the breaker."""
+"""The command line: run a notebook, fill the store, list the runs, ask the doctor, reset."""
 
 import os
 import signal
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dollarbill_core import __version__
+from dollarbill_core.runs import data_commands
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,6 +29,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,  # plain help, which a log and a narrow terminal can hold
 )
+app.add_typer(data_commands.app, name="data")
 
 
 @app.callback(invoke_without_command=True)

@@ -7,8 +7,8 @@ from decimal import Decimal
 from typing import Any, Protocol
 
 from dollarbill_core.market.chains import NoQuote
+from dollarbill_core.market.realised import SESSIONS_PER_YEAR
 from dollarbill_core.market.view import View
-from dollarbill_core.market.volatility import SESSIONS_PER_YEAR
 from dollarbill_core.rules.accounts import Account
 from dollarbill_core.strategies.structures import Structure, earliest_expiry, structure
 from dollarbill_core.values.book import Book, Trade
