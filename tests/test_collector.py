@@ -1,10 +1,13 @@
 """The collector, with the real store and real clients against servers on loopback."""
 
 import re
+import subprocess
+import sys
 import threading
 import time
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -31,6 +34,7 @@ from tests.alpaca_server import KEYS, AlpacaServer, Reply, alpaca_server, stock_
 from tests.alpaca_server import snapshot as quoted
 from tests.yahoo_server import contract, yahoo_server
 
+ROOT = Path(__file__).parents[1]
 TUESDAY = date(2026, 11, 17)
 FRESH = "2026-11-17T20:44:59Z"
 
@@ -391,6 +395,32 @@ def test_two_runs_at_once_store_one_snapshot(server, store, tmp_path):
     assert len(days(store)) == 1 and len(reports) == 4
     assert sum(len(report.taken) for report in reports) == 2
     assert {report.exit_code for report in reports} == {0}
+
+
+def test_a_run_that_is_killed_leaves_whole_symbols_and_the_next_one_goes_on(server, store):
+    code = (
+        "import os, sys; from datetime import datetime; "
+        "from dollarbill_core.sources.alpaca_quotes import Alpaca; "
+        "from dollarbill_core.sources.collector import snapshot; "
+        "from dollarbill_core.sources.store import Store; "
+        "from tests.alpaca_server import KEYS\n"
+        "class Killed(Alpaca):\n"
+        "    def chain(self, symbol, now):\n"
+        "        return os._exit(9) if symbol == 'QQQ' else super().chain(symbol, now)\n"
+        "url, place = sys.argv[1:]\n"
+        "now = datetime.fromisoformat('2026-11-17T15:45:00-05:00')\n"
+        "source = Killed(data_url=url, trading_url=url, environment=KEYS)\n"
+        "snapshot(('SPY', 'QQQ'), Store.at(place), source, clock=lambda: now)"
+    )
+
+    killed = subprocess.run(
+        [sys.executable, "-c", code, server.url, str(store.place.name)], cwd=ROOT
+    )
+
+    assert killed.returncode == 9
+    assert days(store, "SPY") and not days(store, "QQQ") and store.damage() == ()
+    report = run(store, alpaca(server), "2026-11-17 15:50")
+    assert (report.already, [taken.symbol for taken in report.taken]) == (("SPY",), ["QQQ"])
 
 
 def test_a_damaged_year_of_one_symbol_is_its_gap_alone(server, store, tmp_path):

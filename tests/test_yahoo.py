@@ -5,6 +5,8 @@ import os
 import subprocess
 import sys
 import time
+import warnings
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
@@ -86,6 +88,24 @@ def test_a_chain_becomes_rows_of_the_store(server, tmp_path):
     }
     assert (put["right"], put["strike"], put["vendor_vol"]) == (-1, D("590.5000"), 1e-05)
     assert (near["expiry"], near["bid"], near["volume"]) == (NEAR, D("0.0000"), None)
+
+
+def test_a_chain_takes_one_request_an_expiry_and_one_for_their_list(server, tmp_path):
+    yahoo(server, tmp_path).chain("SPY", NOW)
+
+    assert len([asked for asked in server.asked if "/v7/" in asked.path]) == 1 + 2
+
+
+def test_questions_of_many_threads_are_asked_one_after_the_other(server, tmp_path, recwarn):
+    source, log = yahoo(server, tmp_path), logging.getLogger("yfinance")
+    before = log.level, len(warnings.filters)
+
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(lambda _: source.spot("SPY", NOW).price, range(8)))
+
+    assert found == [600.26] * 8
+    assert log.level == before[0] and len(warnings.filters) <= before[1] + 1
+    assert not recwarn.list
 
 
 def test_expiries_are_listed_in_order_and_one_can_be_asked_for(server, tmp_path):

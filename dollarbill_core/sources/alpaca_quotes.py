@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from importlib import import_module
 from typing import Any
-from warnings import catch_warnings
+from warnings import filterwarnings
 
 import numpy as np
 from numpy.typing import NDArray
@@ -227,8 +227,9 @@ class Alpaca:
 
 def _alpaca(module: str) -> Any:
     """A part of alpaca-py, imported when it is needed (0.4 s)."""
-    with catch_warnings(action="ignore", category=DeprecationWarning):  # of websockets' own
-        return import_module(f"alpaca.{module}")
+    # alpaca-py's own concern; adding a filter is safe in threads, restoring them is not.
+    filterwarnings("ignore", r"websockets\.legacy", DeprecationWarning)
+    return import_module(f"alpaca.{module}")
 
 
 @contextmanager

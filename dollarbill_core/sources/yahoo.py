@@ -7,8 +7,9 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
+from threading import Lock
 from typing import Any
-from warnings import catch_warnings
+from warnings import filterwarnings
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +24,7 @@ TIMEOUT = 10.0  # seconds for one answer
 _INDICES = frozenset(CASH_SETTLED_ROOTS.values())
 _DECIMALS = 4  # of a dollar: what Yahoo's single-precision prices are good for
 _LARGEST_SPLIT = 1000  # new or old shares
+_ONE_AT_A_TIME = Lock()
 _FRAME_COLUMNS = {
     "strike": "strike",
     "bid": "bid",
@@ -77,11 +79,15 @@ class Yahoo:
 
     def expiries(self, symbol: str) -> tuple[date, ...]:
         """The dates on which listed options of ``symbol`` expire, in order."""
+        return self._listed(symbol)[1]
+
+    def _listed(self, symbol: str) -> tuple[Any, tuple[date, ...]]:
+        """A ticker that knows its expiries, and they."""
         with self._asking(symbol, "options") as ticker:
             listed = sorted(date.fromisoformat(text) for text in ticker.options)
         if not listed:
             raise NoData(self._why(symbol, "options"))
-        return tuple(listed)
+        return ticker, tuple(listed)
 
     def chain(
         self,
@@ -109,10 +115,11 @@ class Yahoo:
         NoData
             Also if a single expiry is missing: half a chain is none.
         """
-        wanted = self.expiries(symbol) if expiries is None else expiries
+        ticker, listed = self._listed(symbol)
+        wanted = listed if expiries is None else expiries
         parts = []
         for number, expiry in enumerate(wanted, 1):
-            parts.append(self._expiry(symbol, expiry))
+            parts.append(self._expiry(symbol, expiry, ticker))
             if progress:
                 progress(number, len(wanted))
         columns = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
@@ -142,9 +149,9 @@ class Yahoo:
             raise NoData(self._why(symbol, f"daily prices from {start} to {end}"))
         return finished
 
-    def _expiry(self, symbol: str, expiry: date) -> dict[str, NDArray[Any]]:
+    def _expiry(self, symbol: str, expiry: date, ticker: Any) -> dict[str, NDArray[Any]]:
         what = f"options of {expiry}"
-        with self._asking(symbol, what) as ticker:
+        with self._asking(symbol, what, ticker):
             answer = ticker.option_chain(expiry.isoformat())
             frames = [f for f in (answer.calls, answer.puts) if f is not None and len(f)]
             parts = [frame_columns(frame, answer.underlying or {}) for frame in frames]
@@ -153,14 +160,16 @@ class Yahoo:
         return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
     @contextmanager
-    def _asking(self, symbol: str, what: str) -> Iterator[Any]:
+    def _asking(self, symbol: str, what: str, known: Any = None) -> Iterator[Any]:
         """yfinance's ticker; whatever goes wrong with it becomes one line.
 
         yfinance raises what its parsing happens to raise, so everything is caught here, and
-        what it logs or warns of meanwhile is not our user's concern.
+        what it logs meanwhile is not our user's concern. It has one session a process, so one
+        question is asked at a time.
         """
-        with _quiet():
-            ticker = self._ticker(symbol)
+        with _ONE_AT_A_TIME, _quiet():
+            ticker = known or self._ticker(symbol)
+            self._session.begin()
             try:
                 yield ticker
             except NoData:
@@ -177,7 +186,6 @@ class Yahoo:
             self._folder.mkdir(parents=True, exist_ok=True)
             yfinance.set_tz_cache_location(str(self._folder))
             self._session = YahooSession(self._timeout, self._base_url)
-        self._session.begin()
         yfinance.data.YfData.cache_get.cache_clear()  # it keeps failures as well
         listed_as = f"^{symbol}" if symbol in _INDICES else symbol
         return yfinance.Ticker(listed_as, session=self._session)
@@ -189,12 +197,12 @@ class Yahoo:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
+    filterwarnings("ignore", module=r"yfinance\b")  # restoring filters is not safe in threads
     log = logging.getLogger("yfinance")
     before = log.level
     log.setLevel(logging.CRITICAL + 1)
     try:
-        with catch_warnings(action="ignore"):
-            yield
+        yield
     finally:
         log.setLevel(before)
 
