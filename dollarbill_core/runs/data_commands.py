@@ -231,16 +231,11 @@ def _bar(what: str) -> Iterator[Callable[[str, int, int | None], None]]:
         return
     from tqdm import tqdm
 
-    with tqdm(
-        desc=what,
-        unit="",
-        leave=False,
-        bar_format="{desc} {percentage:3.0f}% |{bar}| {elapsed}",
-    ) as bar:
+    with tqdm(desc=what, leave=False, bar_format=_BAR) as bar:
 
-        def move(name: str, done: int, whole: int) -> None:
+        def move(name: str, done: int, whole: int | None) -> None:
             bar.set_description_str(name, refresh=False)
-            bar.total, bar.n = max(whole, 1), done
+            bar.total, bar.n = max(whole or done, 1), done
             bar.refresh()
 
         yield move
