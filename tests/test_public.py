@@ -30,9 +30,9 @@ SPY = "/chains/spy/options.parquet"
 
 @pytest.fixture
 def site(monkeypatch):
-    """A server of the archive; of the indices only three are asked for, to save time."""
+    """A server of the archive; of the indices only two are asked for, to save time."""
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    monkeypatch.setattr(public, "INDICES", ("VIX", "VVIX", "SKEW"))
+    monkeypatch.setattr(public, "INDICES", ("VIX", "SKEW"))
     with serving(Site(dict(FILES))) as running:
         yield running
 
@@ -78,8 +78,8 @@ def test_dividends_closes_and_indices_are_prices(site, store):
     paid = [x for x in store.read("prices", "SPY").to_pylist() if x["dividend"]]
     assert [(x["date"], x["dividend"]) for x in paid] == [(date(2022, 12, 16), D("1.781"))]
     assert paid[0]["close"] == D("400.25")
-    (vvix,) = [x for x in store.read("prices", "VVIX").to_pylist() if x["date"] == LAST]
-    assert vvix["close"] == D("93.1")
+    (skew,) = [x for x in store.read("prices", "SKEW").to_pylist() if x["date"] == LAST]
+    assert skew["close"] == D("93.1")
 
 
 def test_rates_of_both_sources_make_one_curve(site, store):
@@ -236,7 +236,7 @@ def test_offline_every_source_says_so_in_one_line(site, store):
 
     report = fetched(site, store, ["SPY"], places=nowhere)
 
-    assert len(report.failed) == len(report.sources) == 8
+    assert len(report.failed) == len(report.sources) == 7
     for line in report.sentences():
         assert "no network" in line
         assert "connect this machine to the network" in line
