@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from dollarbill_core.sources.cells import (
     day,
     dollars,
+    header_cells,
     instant,
     number,
     row_cells,
@@ -100,10 +101,19 @@ def test_no_instant_is_refused(text):
 
 
 def test_a_quote_does_not_leave_its_line():
-    assert row_cells('"a,b",c') == ["a,b", "c"]
-    assert row_cells('"a,b') == ["a,b"]
-    assert row_cells("a\0,b") == ["a", "b"]
-    assert len(row_cells("x" * 200_000 + ",y")) == 2
+    assert row_cells('"a,b",c\r\n') == ["a,b", "c"]
+    assert header_cells('"A, b", C ') == ["a, b", "c"]
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [('"a,b', "a quotation mark"), ('"a"b,c', "a quotation mark"), ("1\0.5,2", "a NUL byte"),
+     (b"1\xff5".decode(errors="replace"), "not UTF-8"), ("x" * 200_000, "too long a cell")],
+)  # fmt: skip
+def test_a_line_that_is_not_what_its_writer_meant_is_refused(line, message):
+    with pytest.raises(ValueError, match=message):
+        row_cells(line)
+    assert header_cells(line) == []
 
 
 @given(st.decimals(0, 1000, places=6), st.decimals(0, 1, places=6))

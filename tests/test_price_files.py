@@ -78,6 +78,8 @@ def test_broken_rows_are_refused_and_the_others_stand(tmp_path):
         good[0].replace("100.0,", "-100.0,", 1): "close -100.0 is not above 0",
         good[0].replace("XYZ", "X Y"): "is not a symbol",
         good[0].replace("0.0,1.0", "0.0,-1.0"): "splitFactor -1.0 is not above 0",
+        good[0].replace("100.0,", "1\0000.0,", 1): "a NUL byte",
+        good[0].replace("XYZ", '"XYZ'): "a quotation mark",
         good[0].replace("5000", "5000.5"): "volume '5000.5' is not a whole number",
     }
 

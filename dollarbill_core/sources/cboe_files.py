@@ -10,7 +10,7 @@ from typing import Any, TextIO
 
 import numpy as np
 
-from dollarbill_core.sources.cells import day, instant, number, row_cells
+from dollarbill_core.sources.cells import day, header_cells, instant, number, row_cells
 from dollarbill_core.sources.pieces import Piece, UnreadableFile
 from dollarbill_core.sources.quote_batch import QuoteBatch
 from dollarbill_core.values.calendars import (
@@ -121,7 +121,7 @@ def _page(file: Path, lines: _Lines) -> _Page:
     banner: list[str] = []
     while len(banner) < _BANNER_LINES and not lines.ended:
         banner.append(lines.next())
-        header = [cell.strip().lower() for cell in row_cells(banner[-1])]
+        header = header_cells(banner[-1])
         if "calls" in header and "puts" in header and "bid" in header:
             asked, last = _asked(file, banner), _last(file, banner)
             return _Page(header, _shared(asked, last), "strike" not in header)
@@ -146,7 +146,7 @@ def _asked(file: Path, banner: list[str]) -> datetime:
 def _last(file: Path, banner: list[str]) -> float:
     for line in banner:
         found = _LAST.search(line)
-        cells = row_cells(line)
+        cells = header_cells(line)
         text = found[1].rstrip(",") if found else cells[1] if len(cells) > 2 else ""
         try:
             last = number(text, "last")
@@ -180,9 +180,10 @@ def _batch(file: Path, page: _Page, lines: _Lines, start: int) -> QuoteBatch:
 
 
 def _add(batch: QuoteBatch, page: _Page, place: str, line: str) -> None:
-    cells = row_cells(line)
-    if len(cells) < len(page.header):
-        batch.refuse(place, f"{len(cells)} cells, not {len(page.header)}", line)
+    try:
+        cells = _whole_row(page, line)
+    except ValueError as error:
+        batch.refuse(place, str(error), line)
         return
     quote = _old_quote if page.old else _quote
     for side, right in _SIDES:
@@ -193,6 +194,13 @@ def _add(batch: QuoteBatch, page: _Page, place: str, line: str) -> None:
             continue
         if values is not None:
             batch.add(f"{place}, {side}", line, {**page.values, **values})
+
+
+def _whole_row(page: _Page, line: str) -> list[str]:
+    cells = row_cells(line)
+    if len(cells) < len(page.header):
+        raise ValueError(f"{len(cells)} cells, not {len(page.header)}")
+    return cells
 
 
 def _quote(page: _Page, cells: list[str], right: Right) -> dict[str, Any] | None:

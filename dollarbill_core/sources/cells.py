@@ -45,13 +45,31 @@ def numbered_lines(text: str) -> Iterator[tuple[int, str]]:
 def row_cells(line: str) -> list[str]:
     """The cells of one line of a CSV file, which no quote may leave.
 
+    Raises ValueError for a line that says more or less than its writer meant: with a NUL, with
+    bytes that were no UTF-8, or with a quotation mark that stands alone.
+
     >>> row_cells('"Date: May 1, 2023",Bid: 1')
     ['Date: May 1, 2023', 'Bid: 1']
     """
+    line = line.rstrip("\r\n")
+    if "\0" in line or "\ufffd" in line:
+        raise ValueError("holds a NUL byte" if "\0" in line else "not UTF-8")
     try:
-        return next(csv.reader([line.replace("\0", "")]), [])
+        return next(csv.reader([line], strict=True), [])
     except csv.Error:
-        return line.split(",")
+        raise ValueError("a quotation mark that is not closed, or too long a cell") from None
+
+
+def header_cells(line: str) -> list[str]:
+    """The names in a header, in lower case; none if it cannot be read.
+
+    >>> header_cells("DATE, Open ,Close")
+    ['date', 'open', 'close']
+    """
+    try:
+        return [cell.strip().lower() for cell in row_cells(line)]
+    except ValueError:
+        return []
 
 
 def number(text: str, name: str) -> float:

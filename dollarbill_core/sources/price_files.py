@@ -13,6 +13,7 @@ from typing import TextIO
 from dollarbill_core.sources.cells import (
     day,
     dollars,
+    header_cells,
     number,
     row_cells,
     shortest_fraction,
@@ -49,7 +50,8 @@ class PriceFiles:
 
     **yfinance's history** of one symbol, the name of the file. Its prices are adjusted for
     splits, and for dividends unless there is a column Adj Close; ``raw_prices`` takes that out
-    to the cent, or the file is refused.
+    to the cent, or the file is refused. Its dividends of funds are rounded to a tenth of a
+    cent (1.278 where SPY paid 1.2778), so of two sources the other should be imported last.
 
     **Cboe's index history**, the name of the file. Some opens lie outside the day's range (47
     of VIX's from 1992 on): they are stored as published.
@@ -76,7 +78,7 @@ class PriceFiles:
             For another header, or a history whose closes cannot be made raw.
         """
         with file.open(encoding="utf-8-sig", errors="replace") as text:
-            header = [cell.strip().lower() for cell in row_cells(text.readline())]
+            header = header_cells(text.readline())
             names, symbol = set(header), self.symbol or _symbol(file)
             if set(_STOCK) <= names:
                 yield from _streamed(file, text, header, start, _stock_row)
@@ -146,7 +148,7 @@ def _source(header: Sequence[str]) -> str:
 
 
 def _named(header: Sequence[str], line: str) -> Cells:
-    cells = row_cells(line.rstrip("\r\n"))
+    cells = row_cells(line)
     if len(cells) != len(header):
         raise ValueError(f"{len(cells)} cells, not {len(header)}")
     return dict(zip(header, cells, strict=True))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from dollarbill_core.sources.cells import day, dollars, row_cells
+from dollarbill_core.sources.cells import day, dollars, header_cells, row_cells
 from dollarbill_core.sources.pieces import Piece, Reject, UnreadableFile
 from dollarbill_core.sources.quote_batch import SHOWN
 from dollarbill_core.sources.schema import PRINTS
@@ -42,7 +42,7 @@ class PrintFiles:
             For another header.
         """
         with file.open(encoding="utf-8-sig", errors="replace") as text:
-            header = [cell.strip().lower() for cell in row_cells(text.readline())]
+            header = header_cells(text.readline())
             if header != _HEADER:
                 raise UnreadableFile(f"{file}: the header of prints is root,date,price")
             if start:
@@ -61,7 +61,7 @@ class PrintFiles:
 
 
 def _print(line: str) -> dict[str, object]:
-    cells = [cell.strip() for cell in row_cells(line.rstrip("\r\n"))]
+    cells = [cell.strip() for cell in row_cells(line)]
     if len(cells) != len(_HEADER):
         raise ValueError(f"{len(cells)} cells, not {len(_HEADER)}")
     root = _PUBLISHED_AS.get(cells[0].upper(), cells[0].upper())
