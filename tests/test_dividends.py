@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dollarbill_core.market.carry import CashDividend, Rates, ex_instant
+from dollarbill_core.market.carry import CashDividend, Rates, ShareSplit, ex_instant
 from dollarbill_core.market.dividends import (
     ProjectedDividend,
     paid_within,
@@ -61,6 +61,18 @@ def test_two_years_ahead_each_season_comes_twice():
 def test_nothing_is_projected_for_a_company_that_stopped_paying():
     assert projected_dividends(PAST, date(2022, 3, 1), date(2022, 12, 31)) == ()
     assert projected_dividends((), NOW, date(2021, 12, 31)) == ()
+
+
+def test_after_a_split_less_is_paid_on_each_share():
+    # Apple split 7 for 1 on 2014-06-09: 3.29 before it was 0.47 after.
+    paid = [CashDividend(date(2014, 5, 8), D("3.29"), declared=date(2014, 4, 23))]
+    split = ShareSplit(date(2014, 6, 9), 7)
+
+    before = projected_dividends(paid, date(2014, 6, 6), date(2015, 6, 1), [split])
+    after = projected_dividends(paid, date(2014, 6, 9), date(2015, 6, 1), [split])
+
+    assert [x.per_share for x in before] == [D("3.29")]
+    assert [x.per_share for x in after] == [D("0.47")]
 
 
 @pytest.mark.parametrize("months", [1, 3, 6, 12])

@@ -4,8 +4,9 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from decimal import Decimal
 
-from dollarbill_core.market.carry import CashDividend, Rates, ex_instant
+from dollarbill_core.market.carry import CashDividend, Rates, ShareSplit, ex_instant
 from dollarbill_core.values.calendars import is_session, next_session, years_between
 
 _YEAR_OF_WEEKS = timedelta(weeks=52)
@@ -19,7 +20,10 @@ class ProjectedDividend(CashDividend):
 
 
 def projected_dividends(
-    known: Iterable[CashDividend], now: date, until: date
+    known: Iterable[CashDividend],
+    now: date,
+    until: date,
+    splits: Iterable[ShareSplit] = (),
 ) -> tuple[CashDividend, ...]:
     """Dividends to come after ``now`` up to ``until``: the announced, then last year's again.
 
@@ -34,10 +38,11 @@ def projected_dividends(
         Past and announced; what is not known on ``now`` yet is left out.
     now, until
         Ex-dates strictly after the one and not after the other.
+    splits
+        Of the underlying: what was paid before one is projected in the shares of ``now``.
 
     Examples
     --------
-    >>> from decimal import Decimal
     >>> past = [CashDividend(date(2025, month, 13), Decimal(month)) for month in (3, 6, 9, 12)]
     >>> for each in projected_dividends(past, date(2026, 1, 5), date(2026, 6, 30)):
     ...     print(type(each).__name__, each.ex_date, each.per_share)
@@ -52,14 +57,24 @@ def projected_dividends(
         return announced
     latest = seen[-1].ex_date
     pattern = [x for x in seen if x.ex_date > latest - _PATTERN]
+    split = [x for x in splits if x.ex_date <= now]
     again = (
-        (x.ex_date + count * _YEAR_OF_WEEKS, x.per_share)
+        (x.ex_date + count * _YEAR_OF_WEEKS, _in_new_shares(x, split))
         for count in range(1, (until - latest + _PATTERN) // _YEAR_OF_WEEKS + 1)
         for x in pattern
     )
     days = ((_on_a_session(day), dollars) for day, dollars in again if day <= until)
     projected = (ProjectedDividend(day, x) for day, x in days if now < day <= until)
     return announced + tuple(projected)
+
+
+def _in_new_shares(paid: CashDividend, splits: Iterable[ShareSplit]) -> Decimal:
+    """What a dividend was, in dollars per share after these splits."""
+    dollars = paid.per_share
+    for each in splits:
+        if each.ex_date > paid.ex_date:
+            dollars = dollars * each.old / each.new
+    return dollars
 
 
 def paid_within(
@@ -69,7 +84,6 @@ def paid_within(
 
     A dividend counts from its ex-date at 09:30: there the price falls, whenever it is paid.
 
-    >>> from decimal import Decimal
     >>> june = CashDividend(date(2026, 6, 19), Decimal("1.80"))
     >>> paid_within([june], ex_instant(date(2026, 6, 9)), 0.5)  # 10 days / 365
     ((0.0273972602739726, 1.8),)
@@ -83,7 +97,6 @@ def present_value(
 ) -> float:
     """What the dividends within ``years`` are worth now, dollars per share.
 
-    >>> from decimal import Decimal
     >>> june = CashDividend(date(2026, 6, 19), Decimal("1.80"))
     >>> round(present_value([june], ex_instant(date(2026, 6, 9)), 0.5, Rates(0.05)), 5)
     1.79754
