@@ -16,6 +16,7 @@ from dollarbill_core.market.realised import realised_vol
 from dollarbill_core.market.view import Chains
 from dollarbill_core.results.backtest import backtest
 from dollarbill_core.rules.fills import FillModel
+from dollarbill_core.sources.imports import import_files
 from dollarbill_core.sources.loading import NotStored, load_chains, stored_chains
 from dollarbill_core.sources.quote_columns import quote_columns
 from dollarbill_core.sources.settings import load_settings
@@ -481,6 +482,20 @@ def test_history_reaches_into_the_year_before(store):
 
     assert days.days.tolist() == [last, MONDAY]
     assert days.sessions == (MONDAY,)
+
+
+def test_rows_that_an_import_rejected_are_told(store, tmp_path):
+    file = tmp_path / "stock.csv"
+    file.write_text(
+        "symbol,date,close,divCash,splitFactor\nXYZ,2021-01-05,100,0,1\nXYZ,2021-01-06,-1,0,1\n"
+    )
+    with_quotes(store, rows(TUESDAY))
+    report = import_files("prices", [file], store)
+
+    told = loaded(store).provenance.assumptions[-1]
+
+    assert report.rejected == 1
+    assert told == "Imports into this store rejected 1 row."
 
 
 # What cannot be had.

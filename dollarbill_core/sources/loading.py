@@ -283,6 +283,7 @@ def _provenance(store: Store, quoted: Mapping[str, _Quoted], interest: Interest)
             interest.sentence(days),
             *_bare_sentences(bare),
             *_dropped_sentences(quoted),
+            *_rejected_sentences(store),
         ),
     )
 
@@ -331,6 +332,16 @@ def _dropped_sentences(quoted: Mapping[str, _Quoted]) -> tuple[str, ...]:
         if told:
             sentences.append(f"{symbol}: left out are quotes of {' and '.join(told)}.")
     return tuple(sentences)
+
+
+def _rejected_sentences(store: Store) -> tuple[str, ...]:
+    """How many rows imports into this store have refused; the files of rejects say which."""
+    is_folder = store.place.filesystem is None
+    folder = (Path(store.place.name) if is_folder else store.local) / "rejects"
+    count = sum(file.read_bytes().count(b"\n") - 1 for file in folder.glob("*.csv"))
+    if not count:
+        return ()
+    return (f"Imports into this store rejected {count:,} row{'s' * (count != 1)}.",)
 
 
 def _days(count: int) -> str:
