@@ -175,6 +175,13 @@ def test_a_write_that_fails_leaves_the_old_file_and_no_half(tmp_path, monkeypatc
     assert mapped(path)["bid"].tolist() == [27100, -1]
 
 
+def test_whoever_may_read_new_files_may_read_this_one(tmp_path):
+    plain = tmp_path / "plain"
+    plain.touch()
+
+    assert written(tmp_path).stat().st_mode == plain.stat().st_mode
+
+
 def test_writers_and_readers_at_once_never_see_a_mixed_file(tmp_path):
     path = tmp_path / "x.columns"
     stop, seen = threading.Event(), []

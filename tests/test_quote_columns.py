@@ -274,6 +274,15 @@ def test_columns_decoded_without_the_cache_hold_every_snapshot(tmp_path):
     assert not (store.local / "columns").exists()
 
 
+def test_a_name_that_is_no_column_of_numbers_is_refused(tmp_path):
+    store = stored(tmp_path, [quote(MONDAY, 3800)])
+
+    with pytest.raises(ValueError, match="'root' is no column of numbers; there are"):
+        quote_arrays(store, "SPX", 2021, ("bid", "root"))
+    with pytest.raises(ValueError, match="'days' is no column of numbers; there are"):
+        gathered_quotes(store, ("days",))
+
+
 def test_the_quotes_of_many_symbols_lie_one_after_the_other(tmp_path):
     stored(tmp_path, [quote(MONDAY, 3800), quote(date(2020, 3, 2), 3900, bid=3.0)])
     store = stored(tmp_path, [quote(MONDAY, 38, bid=0.5, root="AAPL")], symbol="AAPL")

@@ -9,7 +9,7 @@ import hashlib
 import json
 import mmap
 import os
-import tempfile
+import secrets
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -88,16 +88,16 @@ def write_columns(path: Path, columns: Mapping[str, Array], header: Mapping[str,
     arrays = {name: _plain(name, column) for name, column in columns.items()}
     head = _head(arrays, header)
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, half = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".half")
+    half = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.half")
     try:
-        with os.fdopen(handle, "wb") as file:
+        with half.open("xb") as file:  # unlike a temporary file, for whoever may read the rest
             file.write(head)
             for array in arrays.values():
                 file.write(bytes(_until_aligned(file.tell())))
                 file.write(_bytes(array))
         os.replace(half, path)
     except BaseException:
-        Path(half).unlink(missing_ok=True)
+        half.unlink(missing_ok=True)
         raise
 
 

@@ -114,7 +114,15 @@ def quote_arrays(
 
     ``names`` are columns of the store that hold numbers, ``date`` among them; each comes as
     the table above says.
+
+    Raises
+    ------
+    ValueError
+        For a name that is none of them.
+    MissingQuotes, Damaged
+        As ``quote_columns`` does.
     """
+    _require_numbers(names)
     table = _table(store, _part(store, symbol, year), names)
     return {name: _numbers(table, name) for name in names}
 
@@ -126,6 +134,7 @@ def gathered_quotes(
 
     Shape (rows,) each, by symbol and year as ``store.parts`` lists them; see ``quote_arrays``.
     """
+    _require_numbers(names)
     parts = [
         part for part in store.parts("quotes") if symbols is None or part.symbol in symbols
     ]
@@ -175,6 +184,12 @@ def contract_keys(root: Array, expiry: Array, right: Array, strike: Array) -> ND
         keys <<= bits
         keys |= column
     return keys
+
+
+def _require_numbers(names: Sequence[str]) -> None:
+    for name in names:
+        if name not in _NUMBERS:
+            raise ValueError(f"{name!r} is no column of numbers; there are {list(_NUMBERS)}")
 
 
 def _part(store: "Store", symbol: str, year: int) -> Part:
