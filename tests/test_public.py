@@ -18,7 +18,7 @@ import pytest
 
 from dollarbill_core.sources import public
 from dollarbill_core.sources.downloads import Patience
-from dollarbill_core.sources.public import INDICES, Outcome, fetch
+from dollarbill_core.sources.public import INDICES, NotAsked, Outcome, fetch
 from dollarbill_core.sources.store import Store
 from tests.archive_builder import DAYS, LAST, STRIKES, archive, options, places
 from tests.broken_server import Site, cut_off_after, instead, serving, trickle, with_status
@@ -229,6 +229,23 @@ def test_the_release_whose_checksum_is_known_is_told(site, store, monkeypatch):
 
     notes = {each.name: each.note for each in again.sources}
     assert notes["SPY options"] == "the release whose checksum is known"
+
+
+@pytest.mark.parametrize(
+    ("symbols", "start", "why"),
+    [
+        (["SPY", "../../etc"], date(2022, 11, 1), "'../../ETC' is no ticker"),
+        ([""], date(2022, 11, 1), "'' is no ticker"),
+        (["SPY"], date(2023, 4, 1), "2023-04-01 is after today, 2023-03-31"),
+    ],
+)
+def test_what_cannot_be_asked_for_is_told_before_anything_is_fetched(
+    site, store, symbols, start, why
+):
+    with pytest.raises(NotAsked, match=why) as told:
+        fetched(site, store, symbols, start)
+
+    assert (told.value.exit_code, site.asked) == (2, [])
 
 
 def test_offline_every_source_says_so_in_one_line(site, store):

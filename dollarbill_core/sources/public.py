@@ -1,6 +1,7 @@
 """Public data fetched into a store: chains, dividends, volatility indices, interest."""
 
 import json
+import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -26,6 +27,7 @@ FUNDS = ("SPY", "QQQ", "IWM", "VIX")
 # Cboe's index histories, each at <place>/<symbol>_History.csv: DATE,OPEN,HIGH,LOW,CLOSE, or for
 # VVIX and SKEW DATE,VVIX and DATE,SKEW, as several public readers of cdn.cboe.com show.
 INDICES = ("VIX", "VIX9D", "VIX3M", "VIX6M", "VVIX", "SKEW", "VXN", "RVX")
+_TICKER = re.compile(r"[A-Z][A-Z0-9]{0,5}(\.[A-Z])?")
 FIRST_SOFR = date(2018, 4, 2)
 # SHA-256 of one release (days to 2025-12-16), as a public user of the archive pins them.
 KNOWN_RELEASES = {
@@ -60,6 +62,12 @@ class Places:
         "daily-treasury-rates.csv"
     )
     sofr: str = "https://markets.newyorkfed.org/api/rates/secured/sofr"
+
+
+class NotAsked(ValueError):
+    """Nothing was fetched, since what was asked for cannot be; one line."""
+
+    exit_code = 2
 
 
 class Outcome(StrEnum):
@@ -151,17 +159,27 @@ def fetch(
     progress
         Called with a source's name, what is done and the whole: bytes while it is fetched,
         thousandths while it is stored.
+
+    Raises
+    ------
+    NotAsked
+        For a symbol that is none, or a start after today.
     """
+    tickers = tuple(dict.fromkeys(symbol.strip().upper() for symbol in symbols))
+    if wrong := [ticker for ticker in tickers if not _TICKER.fullmatch(ticker)]:
+        raise NotAsked(f"{wrong[0]!r} is no ticker: give symbols such as SPY or BRK.B")
+    if start > today:
+        raise NotAsked(f"the first day {start} is after today, {today}: give an earlier one")
     held = {(part.table, part.symbol) for part in store.catalog.parts.values()}
     job = _Fetch(start, store, patience, progress, frozenset(held))
-    sources = _sources(symbols, start, today, places or Places())
+    sources = _sources(tickers, start, today, places or Places())
     return FetchReport(tuple(job.outcome(source) for source in sources))
 
 
 def _sources(
-    symbols: Iterable[str], start: date, today: date, places: Places
+    tickers: Iterable[str], start: date, today: date, places: Places
 ) -> Iterator[_Source]:
-    for ticker in dict.fromkeys(symbol.strip().upper() for symbol in symbols):
+    for ticker in tickers:
         for part, table in (("underlying", "prices"), ("options", "quotes")):
             file = f"{ticker.lower()}/{part}.parquet"
             yield _Source(
