@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date
 from math import inf, isfinite, nan
 
-from dollarbill_core.sources.cell_kernels import BLANK, TICK_LIMIT, WHOLE_LIMIT
+from dollarbill_core.sources.cell_kernels import BLANK, NO_INSTANT, TICK_LIMIT, WHOLE_LIMIT
 from dollarbill_core.sources.text_kernels import (
     DAY,
     FIRST_OCC_YEAR,
@@ -118,7 +118,7 @@ def cell_values(cell: Cell, text: str) -> tuple[Value, ...]:
     """What one cell says, as many values as its kind has slots."""
     # no word is nothing where names stand: NAN is somebody's symbol
     if not text or (cell.kind not in (TEXT, ROOT) and text.lower() in _BLANKS):
-        if cell.is_needed or cell.kind in (DAY, INSTANT, UTC_INSTANT, RIGHT, OCC):
+        if cell.is_needed or cell.kind in (DAY, RIGHT, OCC):
             raise Fault(f"no {cell.name}")
         return _blank(cell.kind)
     if cell.kind in (PRICE, ROUNDED):
@@ -156,6 +156,8 @@ def printable(line: bytes) -> str:
 def _blank(kind: int) -> tuple[Value, ...]:
     if kind in (TEXT, ROOT):
         return ("",)
+    if kind in (INSTANT, UTC_INSTANT):
+        return (NO_INSTANT,)
     return (nan,) if kind == NUMBER else (float(BLANK),) * SLOTS.get(kind, 1)
 
 

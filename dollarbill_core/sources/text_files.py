@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dollarbill_core.sources.cell_kernels import NO_INSTANT
 from dollarbill_core.sources.lines import Block, Lines, blocks, header, read_block
 from dollarbill_core.sources.pieces import ImportOptions, Piece, Reject, UnreadableFile
 from dollarbill_core.sources.rows import Columns, Names, Rows, quote_rows
@@ -37,10 +38,11 @@ from dollarbill_core.sources.text_kernels import (
 from dollarbill_core.values.calendars import MARKET_ZONE
 from dollarbill_core.values.contracts import AM_SETTLED_ROOTS, CASH_SETTLED_ROOTS
 
-# What settles in the afternoon beside a product that settles in the morning: SPXW for SPX.
+# What settles in the afternoon beside a product that settles in the morning: SPXW for SPX,
+# the first of several.
 _PM_TWINS = {
     symbol: root
-    for root, symbol in CASH_SETTLED_ROOTS.items()
+    for root, symbol in reversed(CASH_SETTLED_ROOTS.items())
     if symbol in AM_SETTLED_ROOTS and root not in AM_SETTLED_ROOTS
 }
 _NEEDED = {"symbol", "strike"}
@@ -267,17 +269,22 @@ def _taken(lines: Lines, slot: int, kind: int, chosen: Any) -> Any:
 
 def _instants(seconds: NDArray[np.int64], kind: int) -> NDArray[np.datetime64]:
     """Seconds of a clock as instants in UTC; New York's clock where it is not UTC's."""
+    none = seconds <= int(NO_INSTANT)
     if kind == INSTANT and len(seconds):
         steps = np.flatnonzero(np.diff(seconds)) + 1
         starts = np.concatenate([[0], steps])
         shifts = [_shift(value) for value in seconds[starts].tolist()]
         seconds = seconds + np.repeat(shifts, np.diff(np.append(starts, len(seconds))))
-    return (1000 * seconds).astype("datetime64[ms]")
+    instants = (1000 * seconds).astype("datetime64[ms]")
+    instants[none] = np.datetime64("NaT")
+    return instants
 
 
 @lru_cache(maxsize=100_000)
 def _shift(seconds: int) -> int:
     """Seconds from New York's clock to UTC's."""
+    if seconds <= NO_INSTANT:
+        return 0
     told = datetime(1970, 1, 1) + np.timedelta64(seconds, "s").item()
     behind = told.replace(tzinfo=MARKET_ZONE).utcoffset()
     return 0 if behind is None else -round(behind.total_seconds())
