@@ -182,6 +182,7 @@ def test_broken_rows_are_refused_by_side_and_the_others_stand(tmp_path):
         pytest.param("date,bid,ask\n1,2,3\n", "no header with Calls and Puts", id="header"),
         pytest.param("", "no header with Calls and Puts", id="empty"),
         pytest.param(PAGE.replace("Date:", "").replace(" at ", " "), "no line says", id="date"),
+        pytest.param(PAGE.replace("2023 at", "2063 at"), "calendar runs", id="year"),
         pytest.param(PAGE.replace("Last: 4505.1001", "Last: 0"), "last price", id="last"),
     ],
 )

@@ -166,6 +166,32 @@ def test_a_dividend_on_a_day_without_a_price_is_named(tmp_path):
     assert (reject.reason, reject.text) == ("there is no price on that day", "1.2778")
 
 
+def test_a_dividend_whose_close_is_not_known_is_named(tmp_path):
+    factors = "20210318,0.99\n20210318,0.9900000,1\n20501231,1,1"
+
+    piece = read(written(tmp_path, LINES[2:], factors))
+
+    assert [each.reason for each in piece.rejects] == [
+        "2 cells, not 3 or 4",
+        "a dividend, but the close of 2021-03-18 is not known",
+    ]
+    assert days(piece)[date(2021, 3, 19)]["dividend"] is None
+
+
+def test_factors_that_rise_are_no_dividend(tmp_path):
+    piece = read(written(tmp_path, factors="20210318,1,1,391.48\n20501231,0.99,1,0"))
+
+    (reject,) = piece.rejects
+    assert "is not above 0" in reject.reason
+
+
+def test_factors_of_days_before_the_calendar_are_passed_over(tmp_path):
+    piece = read(written(tmp_path, factors=f"19870508,0.9,0.5,40\n{FACTORS}"))
+
+    assert piece.rejects == ()
+    assert days(piece)[date(2021, 3, 19)]["dividend"] == D("1.2778")
+
+
 def test_a_zip_of_something_else_is_refused(tmp_path):
     with ZipFile(tmp_path / "xyz.zip", "w") as archive:
         archive.writestr("abc.csv", "")

@@ -77,7 +77,7 @@ def test_broken_rows_are_refused_and_the_others_stand(tmp_path):
         good[0].replace("2021-03-18", "2021-02-30"): "no day of the calendar",
         good[0].replace("100.0,", "-100.0,", 1): "close -100.0 is not above 0",
         good[0].replace("XYZ", "X Y"): "is not a symbol",
-        good[0].replace("0.0,1.0", "0.0,-1.0"): "splitFactor -1.0 is not above 0",
+        good[0].replace("0.0,1.0", "0.0,-1.0"): "splitFactor -1.0 cannot be",
         good[0].replace("100.0,", "1\0000.0,", 1): "a NUL byte",
         good[0].replace("XYZ", '"XYZ'): "a quotation mark",
         good[0].replace("5000", "5000.5"): "volume '5000.5' is not a whole number",
@@ -104,6 +104,29 @@ def test_noise_around_good_rows_loses_none_of_them(tmp_path_factory, noise):
 
     assert len(days(pieces, "XYZ")) == 2
     assert len(days(pieces, "ABC")) == 1
+
+
+@pytest.mark.parametrize("text", ["1e300", "1e-300", "-1e300", "999999999999999999999", "0"])
+@pytest.mark.parametrize("place", range(1, 9))
+@pytest.mark.parametrize(
+    "header",
+    [YAHOO, "date,close,high,low,open,volume,divCash,splitFactor,symbol\n"],
+    ids=["yahoo", "stock"],
+)
+def test_numbers_out_of_all_reach_never_come_in(tmp_path, text, place, header):
+    last = "0.0" if header is YAHOO else "XYZ"
+    cells = f"2021-03-19,1,1,1,1,5,0.0,1.0,{last}".split(",")
+    cells[place] = text
+    file = saved(tmp_path, f"{header}{','.join(cells)}\n", "xyz.csv")
+
+    try:
+        found = days(read(file), "XYZ")
+    except UnreadableFile:
+        found = {}
+
+    for row in found.values():
+        numbers = [row[name] for name in ("open", "high", "low", "close", "dividend", "volume")]
+        assert max(each for each in numbers if each is not None) <= 5
 
 
 @given(st.binary(max_size=400))
@@ -172,14 +195,19 @@ def test_adjusted_prices_that_cannot_be_made_raw_are_refused(tmp_path):
 
 
 def test_a_broken_day_of_yahoos_is_refused(tmp_path):
-    text = f"{YAHOO}2021-03-18,1,1,1,,5,0,0,0\n2021-03-19,1,1,1,1,5,0,0,0\n2021-03-22,1\n"
+    text = (
+        f"{YAHOO}2021-03-18,1,1,1,,5,0,0,0\n2021-03-19,1,1,1,1,5,0,0,0\n2021-03-22,1\n"
+        "2021-03-23,1,1,1,1,5,1e9,0,0\n2021-03-24,1,1,1,1,5,0,1e9,0\n"
+    )
 
     (piece,) = read(saved(tmp_path, text, "xyz.csv"))
 
     assert list(days([piece], "XYZ")) == [date(2021, 3, 19)]
     assert [(each.place, each.reason) for each in piece.rejects] == [
-        ("xyz.csv, line 2", "close '' is not above 0"),
+        ("xyz.csv, line 2", "close '' is not above 0 or too large"),
         ("xyz.csv, line 4", "2 cells, not 9"),
+        ("xyz.csv, line 5", "Dividends 1000000000 are not from 0 to the day's close"),
+        ("xyz.csv, line 6", "Stock Splits 1E+9 cannot be"),
     ]
 
 

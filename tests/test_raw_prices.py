@@ -72,7 +72,7 @@ def test_a_dividend_that_is_missing_is_found_out():
     ]
 
     assert len(raw_prices(prices, with_dividends=True)[0]) == 100
-    with pytest.raises(NotRaw, match=r"closes, as close .* is not of whole cents on 2019-"):
+    with pytest.raises(NotRaw, match=r"days, as on 2019-.* is not of whole cents"):
         raw_prices(without, with_dividends=True)
 
 
@@ -81,6 +81,15 @@ def test_a_file_that_ends_before_its_last_dividend_is_found_out():
 
     with pytest.raises(NotRaw):
         raw_prices(prices[:90], with_dividends=True)
+
+
+def test_a_dividend_of_the_whole_close_is_found_out():
+    eve, ex = sessions(date(2019, 1, 2), date(2019, 1, 3))
+    prices = [AdjustedPrice(eve, 0.001, 0.001, 0.001, 0.001, 1, D(0), D(0)),
+              AdjustedPrice(ex, 1.0, 1.0, 1.0, 1.0, 1, D("0.003"), D(0))]  # fmt: skip
+
+    with pytest.raises(NotRaw, match="is not below the close before it"):
+        raw_prices(prices, with_dividends=True)
 
 
 def test_one_odd_close_is_refused_and_the_others_stand():

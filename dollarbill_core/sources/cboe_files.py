@@ -124,7 +124,11 @@ def _page(file: Path, lines: _Lines) -> _Page:
         header = header_cells(banner[-1])
         if "calls" in header and "puts" in header and "bid" in header:
             asked, last = _asked(file, banner), _last(file, banner)
-            return _Page(header, _shared(asked, last), "strike" not in header)
+            try:
+                shared = _shared(asked, last)
+            except ValueError as error:
+                raise UnreadableFile(f"{file}: {error}") from None
+            return _Page(header, shared, "strike" not in header)
     raise UnreadableFile(
         f"{file}: no header with Calls and Puts in its first lines: it is not Cboe's file of "
         "delayed quotes"

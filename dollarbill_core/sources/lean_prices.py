@@ -21,7 +21,7 @@ from dollarbill_core.sources.pieces import Piece, Reject, UnreadableFile
 from dollarbill_core.sources.quote_batch import SHOWN
 from dollarbill_core.sources.rows import DailyPrice, price_rows
 from dollarbill_core.sources.schema import PRICES
-from dollarbill_core.values.calendars import next_session
+from dollarbill_core.values.calendars import FIRST_DAY, LAST_DAY, next_session
 
 SEEN = (
     "spy.zip with spy.csv, rows yyyyMMdd HH:mm, open, high, low, close, volume, prices x "
@@ -29,9 +29,8 @@ SEEN = (
     "split factor, reference price (QuantConnect/Lean, Data/equity/usa)"
 )
 _SCALE = 10_000
-_ENDLESS = date(2050, 12, 31)  # of the last row of a factor file
 _HALF = Decimal("0.00000005")  # price factors are rounded to seven decimals
-_NONE = Decimal(0)
+_LEAST = Decimal("0.00001")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +51,7 @@ class Action:
     ex_date: date
     dividend: Decimal | None
     split: Fraction | None
+    fault: str = ""  # why a dividend that there was is not known
 
 
 def lean_price_piece(file: Path) -> Piece:
@@ -162,8 +162,8 @@ def _factor(line: str) -> _Factor:
     if len(cells) not in (3, 4):
         raise ValueError(f"{len(cells)} cells, not 3 or 4")
     price, split = (dollars(cells[i], "factor") for i in (1, 2))
-    if not price or not split or price < 0 or split < 0:
-        raise ValueError(f"factors {cells[1]} and {cells[2]} are not above 0")
+    if price is None or split is None or not (price > _LEAST and split > _LEAST):
+        raise ValueError(f"factors {cells[1]} and {cells[2]} are not above {_LEAST}")
     places = min(max(-int(split.normalize().as_tuple().exponent), 6), 7)
     half = Decimal(5).scaleb(-places - 1)
     close = dollars(cells[3], "reference price") if len(cells) == 4 else None
@@ -185,20 +185,28 @@ def actions(factors: list[_Factor], prices: Mapping[date, DailyPrice]) -> Iterat
     come out to the cent.
     """
     for old, new in pairwise(factors):
+        if not FIRST_DAY <= old.day < LAST_DAY or (old.price, old.split) == (
+            new.price,
+            new.split,
+        ):
+            continue
         close = old.close if old.close and old.close > 1 else _close(prices, old.day)
-        dividend = _dividend(old, new, close) if old.price != new.price else None
+        fault, dividend = "", None
+        if old.price != new.price and close:
+            dividend = _dividend(old, new, close)
+        elif old.price != new.price:
+            fault = f"a dividend, but the close of {old.day} is not known"
         split = _split(old, new) if old.split != new.split else None
-        if dividend or split:
-            yield Action(next_session(old.day), dividend, split)
+        yield Action(next_session(old.day), dividend, split, fault)
 
 
-def _close(prices: Mapping[date, DailyPrice], on: date) -> Decimal:
+def _close(prices: Mapping[date, DailyPrice], on: date) -> Decimal | None:
     there = prices.get(on)
-    return there.close if there and there.close else _NONE
+    return there.close if there else None
 
 
 def _dividend(old: _Factor, new: _Factor, close: Decimal) -> Decimal:
-    half = _NONE if new.price == 1 else _HALF  # the newest factor is one, exactly
+    half = Decimal(0) if new.price == 1 else _HALF  # the newest factor is one, exactly
     most = 1 - (old.price - _HALF) / (new.price + half)
     least = 1 - (old.price + _HALF) / (new.price - half)
     return shortest_decimal(close * least, close * most)
@@ -206,7 +214,7 @@ def _dividend(old: _Factor, new: _Factor, close: Decimal) -> Decimal:
 
 def _split(old: _Factor, new: _Factor) -> Fraction:
     """New shares for each old one."""
-    half = _NONE if new.split == 1 else new.split_half
+    half = Decimal(0) if new.split == 1 else new.split_half
     low = Fraction(new.split - half) / Fraction(old.split + old.split_half)
     high = Fraction(new.split + half) / Fraction(old.split - old.split_half)
     return shortest_fraction(low, high)
@@ -224,6 +232,8 @@ def _with_actions(
             refused.append(Reject(place, "there is no price on that day", str(each.dividend)))
         except ValueError as error:
             refused.append(Reject(place, str(error)))
+        if each.fault:
+            refused.append(Reject(place, each.fault))
     return list(days.values()), refused
 
 

@@ -37,6 +37,8 @@ _STOCK = ("symbol", "date", "close", "divcash", "splitfactor")
 _YAHOO = ("date", "open", "high", "low", "close", "volume", "dividends", "stock splits")
 _INDEX = ["date", "open", "high", "low", "close"]
 _SPLIT_DOUBT = Fraction(5, 10_000_000)
+_LEAST_SPLIT = Decimal("0.0001")
+_YAHOO_LIMIT = 1e7  # dollars; single precision says no more
 
 Cells = dict[str, str]
 
@@ -159,8 +161,8 @@ def _stock_row(cells: Cells) -> tuple[str, DailyPrice]:
     if not (0 < len(symbol) <= 6 and symbol.isalnum() and symbol.isascii()):
         raise ValueError(f"symbol {cells['symbol']!r} is not a symbol")
     split = dollars(cells["splitfactor"], "splitFactor") or Decimal(1)
-    if split < 0:
-        raise ValueError(f"splitFactor {split} is not above 0")
+    if not _LEAST_SPLIT < split < 1 / _LEAST_SPLIT:
+        raise ValueError(f"splitFactor {split} cannot be")
     new, old = (None, None) if split == 1 else _shares(split)
     return symbol, DailyPrice(
         day(cells["date"]),
@@ -228,9 +230,15 @@ def _adjusted(cells: Cells) -> AdjustedPrice:
     names = ("open", "high", "low", "close")
     prices = {name: number(cells[name], name) for name in names}
     for name, price in prices.items():
-        if not price > 0:
-            raise ValueError(f"{name} {cells[name]!r} is not above 0")
+        if not 0 < price < _YAHOO_LIMIT:
+            raise ValueError(f"{name} {cells[name]!r} is not above 0 or too large")
+    split = dollars(cells["stock splits"], "Stock Splits") or Decimal(0)
+    if split and not _LEAST_SPLIT < split < 1 / _LEAST_SPLIT:
+        raise ValueError(f"Stock Splits {split} cannot be")
     paid = [dollars(cells.get(name, ""), name) for name in ("dividends", "capital gains")]
+    dividend = sum((each for each in paid if each), Decimal(0))
+    if not 0 <= dividend < prices["close"]:
+        raise ValueError(f"Dividends {dividend} are not from 0 to the day's close")
     return AdjustedPrice(
         day(cells["date"]),
         open=prices["open"],
@@ -238,6 +246,6 @@ def _adjusted(cells: Cells) -> AdjustedPrice:
         low=prices["low"],
         close=prices["close"],
         volume=whole(cells["volume"], "volume"),
-        dividend=sum((each for each in paid if each), Decimal(0)),
-        split=dollars(cells["stock splits"], "Stock Splits") or Decimal(0),
+        dividend=dividend,
+        split=split,
     )

@@ -18,6 +18,7 @@ SEEN = "root, date, price: our own layout, written by hand from an exchange's pa
 # The symbols under which the prints are published. Source: Cboe, "Settlement values", and its
 # specifications of SPX and VIX options, read 2026-11.
 _PUBLISHED_AS = {"SET": "SPX", "VRO": "VIX"}
+_PRICE_LIMIT = 1_000_000
 _HEADER = ["root", "date", "price"]
 
 
@@ -71,6 +72,6 @@ def _print(line: str) -> dict[str, object]:
     if not FIRST_DAY <= on <= LAST_DAY or not is_session(on):
         raise ValueError(f"date {on} is no session")
     price = dollars(cells[2], "price")
-    if price is None or not price > 0:
-        raise ValueError(f"price {cells[2]!r} is not above 0")
+    if price is None or not 0 < price < _PRICE_LIMIT:
+        raise ValueError(f"price {cells[2]!r} is not above 0 or too large")
     return {"root": root, "date": on, "price": round(price, 6), "source": "prints file"}

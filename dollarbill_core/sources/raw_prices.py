@@ -74,7 +74,7 @@ def raw_prices(
     Raises
     ------
     NotRaw
-        If more than one close in two hundred is no whole cent: the adjustment is another.
+        If more than one day in two hundred is refused, or a dividend exceeds the close.
     """
     days, refused = [], []
     for price, adjustment, ex in _adjustments(prices, with_dividends):
@@ -82,9 +82,12 @@ def raw_prices(
         if abs(close - _traded(close, price.day)) > _DOUBT:
             refused.append((price.day, f"close {close:.4f} is not of whole cents"))
             continue
-        days.append(_daily(price, adjustment, ex))
+        try:
+            days.append(_daily(price, adjustment, ex))
+        except ValueError as error:
+            refused.append((price.day, str(error)))
     if len(refused) > _MOST_MISSES * len(prices):
-        raise NotRaw(f"{len(refused)} closes, as {refused[-1][1]} on {refused[-1][0]}")
+        raise NotRaw(f"{len(refused)} days, as on {refused[-1][0]}: {refused[-1][1]}")
     return days[::-1], refused[::-1]
 
 
@@ -102,8 +105,17 @@ def _adjustments(
             paid = float(price.dividend) if with_dividends else 0.0
             shares = now.shares * split
             close = (eve.close / now.dividends + paid) * float(shares)
-            left = 1 - paid * float(shares) / _traded(close, eve.day)
-            now = _Adjustment(now.dividends * left, shares)
+            now = _Adjustment(
+                now.dividends * _left(paid * float(shares), _traded(close, eve.day), price.day),
+                shares,
+            )
+
+
+def _left(paid: float, close: float, ex: date) -> float:
+    """The share of the close that a dividend leaves."""
+    if paid >= close:
+        raise NotRaw(f"the dividend of {ex} is not below the close before it")
+    return 1 - paid / close
 
 
 def _split(factor: Decimal) -> Fraction:

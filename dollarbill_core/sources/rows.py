@@ -30,6 +30,8 @@ Columns = Mapping[str, Union[NDArray[Any], "Names", str]]
 _PRICE_LIMIT = 100_000.0
 _TICK_DOUBT = 1e-3  # of a tick: what parsing a decimal as a float may leave
 _WHOLE_LIMIT = 2**31
+_VOLUME_LIMIT = 2**63
+_CLOSE_LEAST, _CLOSE_LIMIT = Decimal("0.000001"), 10**12  # dollars
 _NO_WHOLE = -1
 
 
@@ -359,12 +361,14 @@ class DailyPrice:
             raise ValueError(f"date {self.day} is outside the calendar")
         for name in ("open", "high", "low", "close", "dividend"):
             price = getattr(self, name)
-            if price is not None and not (price.is_finite() and price > 0):
+            if price is not None and not (price.is_finite() and price >= _CLOSE_LEAST):
                 raise ValueError(f"{name} {price} is not above 0")
+            if price is not None and price >= _CLOSE_LIMIT:
+                raise ValueError(f"{name} {price} is too large for a price")
         if self.high is not None and self.low is not None and self.high < self.low:
             raise ValueError(f"high {self.high} is below low {self.low}")
-        if self.volume is not None and self.volume < 0:
-            raise ValueError(f"volume {self.volume} is negative")
+        if self.volume is not None and not 0 <= self.volume < _VOLUME_LIMIT:
+            raise ValueError(f"volume {self.volume} is negative or too large")
         split = (self.split_new, self.split_old)
-        if split != (None, None) and not all(part is not None and part > 0 for part in split):
+        if split != (None, None) and not all(0 < (part or 0) < _WHOLE_LIMIT for part in split):
             raise ValueError(f"a split is of two whole numbers, got {split[0]}:{split[1]}")
