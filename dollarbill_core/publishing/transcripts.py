@@ -147,15 +147,9 @@ def doubts_told(result: Result) -> str:
 
 
 def quality_told(result: Result) -> str:
-    """How good the quotes were that a result rests on, and what they would not fill."""
-    refused, unfilled = len(result.refused), len(result.unfilled)
-    return "\n".join(
-        [
-            *(line for each in result.quality for line in each.sentences()),
-            *([] if result.quality else [f"{result.provenance.quotes}: {NOTHING_QUOTED}"]),
-            f"entries refused by a gate {refused}, orders without a sound quote {unfilled}",
-        ]
-    )
+    """How good the quotes are that a result rests on: coverage, score, faults, worst days."""
+    lines = [line for each in result.quality for line in each.sentences()]
+    return "\n".join(lines) or f"{result.provenance.quotes}: {NOTHING_QUOTED}"
 
 
 def endings_told(result: Result) -> str:
