@@ -8,6 +8,7 @@ from decimal import Decimal as D
 import pytest
 
 from dollarbill_core.desk.reports import SessionReport, SessionStatus
+from dollarbill_core.market.quality import DayQuality, Quality
 from dollarbill_core.publishing.cards import (
     Card,
     Figure,
@@ -20,6 +21,7 @@ from dollarbill_core.results.break_even import BreakEven
 from dollarbill_core.results.performance import monthly_returns
 from dollarbill_core.rules.accounts import CASH
 from dollarbill_core.rules.breaker import BreakerState, Reset
+from dollarbill_core.values.calendars import sessions
 from dollarbill_core.values.provenance import Quotes
 from tests.market_builder import three_symbols, weekly_strangles
 
@@ -53,6 +55,34 @@ def test_quoted_chains_need_none():
 
     assert card.figures[0].key == "net-profit"
     assert card.label == "BACKTEST · QUOTED"
+
+
+def judged(symbol: str, score: float, missing: int = 0) -> Quality:
+    days = sessions(date(2021, 1, 4), date(2021, 1, 15))
+    return Quality(symbol, tuple(DayQuality(x, 20, {}, score) for x in days[missing:]), days)
+
+
+@pytest.mark.parametrize(
+    ("quality", "words"),
+    [
+        pytest.param(
+            (judged("SPY", 0.996),),
+            ("Quality of quotes", "99.6%", "chains on 100.0% of sessions"),
+            id="one underlying",
+        ),
+        pytest.param(
+            (judged("SPY", 0.9), judged("QQQ", 0.99, missing=5)),
+            ("Quality of quotes, SPY", "90.0%", "chains on 50.0% of sessions of QQQ"),
+            id="of several the worst",
+        ),
+    ],
+)
+def test_the_quality_of_the_quotes_is_on_the_card(quality, words):
+    figures = headline(replace(quoted(), quality=quality)).figures
+
+    (figure,) = (each for each in figures if each.key == "quality")
+    assert (figure.name, figure.value, figure.note) == words
+    assert "quality" not in KEYS  # nobody quoted the modelled ones
 
 
 def test_a_backtest_whose_every_entry_was_refused_says_so_and_why():

@@ -7,6 +7,8 @@ from decimal import Decimal as D
 import pytest
 
 from dollarbill_core.desk.rehearsal import rehearse
+from dollarbill_core.market.faults import Fault
+from dollarbill_core.market.quality import DayQuality, Quality
 from dollarbill_core.market.view import View
 from dollarbill_core.publishing import transcripts
 from dollarbill_core.results.break_even import BreakEven
@@ -16,7 +18,7 @@ from dollarbill_core.rules.breaker import Breaker
 from dollarbill_core.rules.limits import Refusal
 from dollarbill_core.strategies.short_premium import ShortPremium
 from dollarbill_core.values.book import Fee, Fill
-from dollarbill_core.values.calendars import close_instant
+from dollarbill_core.values.calendars import close_instant, sessions
 from tests.market_builder import HOUSE, chain_on, three_symbols, weekly_strangles
 
 FOUND = BreakEven(0.02, ((0.0, D(-5)), (0.04, D(5))))
@@ -75,6 +77,22 @@ def test_doubts_and_endings(rehearsal):
     assert str(result.reconciliation()) in transcripts.doubts_told(result)
     assert f"margin calls {result.margin_calls}" in transcripts.doubts_told(result)
     assert f"assignments {len(result.assignments)}," in transcripts.endings_told(result)
+
+
+def test_what_nobody_quoted_has_no_quality(rehearsal):
+    assert transcripts.quality_told(rehearsal.result).startswith("MODELLED: nobody quoted")
+
+
+def test_the_quality_of_each_underlying_is_told(rehearsal):
+    days = sessions(date(2021, 1, 4), date(2021, 1, 8))
+    judged = tuple(DayQuality(day, 20, {Fault.CROSSED: 2}, 0.9) for day in days[1:])
+    quality = Quality("AAA", judged, days), Quality("BBB", judged, days[1:])
+
+    lines = transcripts.quality_told(replace(rehearsal.result, quality=quality)).splitlines()
+
+    assert lines[0].startswith("AAA: chains on 4 of 5 sessions (80.0%), missing 2021-01-04")
+    assert lines[1] == "Of 80 quotes: 8 crossed."
+    assert [line[:3] for line in lines].count("BBB") == 1
 
 
 def test_the_first_refusal_is_told_with_its_reason(rehearsal):
