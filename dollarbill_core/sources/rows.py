@@ -260,25 +260,35 @@ def _by_symbol(
     quotes: Quotes,
     good: NDArray[np.bool_],
 ) -> dict[str, pa.Table]:
-    tables = {}
-    whole = len(symbol.names) == 1 and bool(good.all())
-    for number, name in enumerate(symbol.names):
-        rows = slice(None) if whole else np.flatnonzero(good & (symbol.codes == number))
-        root = built["root"].rows(rows)
-        size = len(root.codes)
-        if not size:
-            continue
-        own = {
-            column: values[rows]
-            for column, values in built.items()
-            if not isinstance(values, Names)
-        }
-        own |= {"root": root.arrow(), "settlement": _settlements(root).arrow()}
-        tables[name] = pa.table(
-            [_arrow(own, column, size, source, quotes) for column in QUOTES.schema],
-            schema=QUOTES.schema,
-        )
-    return tables
+    """A table, sorted by symbol and cut: with thousands of symbols, one each would be slow."""
+    rows: Any = slice(None) if good.all() else np.flatnonzero(good)
+    codes = symbol.codes[rows]
+    if bool((codes[1:] < codes[:-1]).any()):
+        order = np.argsort(codes, kind="stable")
+        rows, codes = np.arange(len(good))[rows][order], codes[order]
+    table = _table(built, rows, len(codes), source, quotes)
+    starts = np.searchsorted(codes, np.arange(len(symbol.names) + 1)).tolist()
+    return {
+        name: table.slice(start, end - start)
+        for name, start, end in zip(symbol.names, starts, starts[1:], strict=False)
+        if end > start
+    }
+
+
+def _table(
+    built: Mapping[str, Any], rows: Any, size: int, source: str, quotes: Quotes
+) -> pa.Table:
+    root = built["root"].rows(rows)
+    own = {
+        column: values[rows]
+        for column, values in built.items()
+        if not isinstance(values, Names)
+    }
+    own |= {"root": root.arrow(), "settlement": _settlements(root).arrow()}
+    return pa.table(
+        [_arrow(own, column, size, source, quotes) for column in QUOTES.schema],
+        schema=QUOTES.schema,
+    )
 
 
 def _settlements(root: Names) -> Names:
