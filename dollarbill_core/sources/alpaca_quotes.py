@@ -167,8 +167,8 @@ class Alpaca:
     ) -> tuple[DailyPrice, ...]:
         """Daily prices as traded, from ``start`` to ``end``, both included; finished days only.
 
-        They are of all exchanges, which is free for what is older than a quarter of an hour.
-        Alpaca's bars hold neither dividends nor splits.
+        They are of all exchanges, which is free for what is older than a quarter of an hour
+        (Alpaca's "Market Data FAQ", read 2026-11), and hold neither dividends nor splits.
         """
         request = _alpaca("data.requests").StockBarsRequest(
             symbol_or_symbols=symbol,

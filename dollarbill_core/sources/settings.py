@@ -22,7 +22,8 @@ from difflib import get_close_matches
 from pathlib import Path
 
 FILE_NAME = "dollarbill.toml"
-SECRETS = ("ALPACA_API_KEY", "ALPACA_SECRET_KEY", "DOLLARBILL_REDIS_URL")
+SECRETS = ("ALPACA_API_KEY", "ALPACA_SECRET_KEY")
+REDIS_URL = "DOLLARBILL_REDIS_URL"
 OPTION_FEEDS = ("indicative", "opra")
 _CHECKOUT = Path(__file__).parents[2]
 _SECRET_WORDS = ("key", "secret", "token", "password", "redis")
@@ -75,7 +76,8 @@ class Settings:
         """Every setting as text, and for each secret only whether it is there."""
         shown = {field.name: _text(getattr(self, field.name)) for field in fields(self)}
         shown["settings file"] = str(self.file) if self.file.is_file() else "none: defaults"
-        return shown | {name: "set" if there else "not set" for name, there in keys().items()}
+        secrets = keys() | {REDIS_URL: bool(redis_url())}
+        return shown | {name: "set" if there else "not set" for name, there in secrets.items()}
 
 
 def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
@@ -96,7 +98,7 @@ def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
 
 
 def keys(environment: Mapping[str, str] | None = None) -> dict[str, bool]:
-    """Which secrets the environment holds, by name; never their values."""
+    """Which of the broker's keys the environment holds, by name; never their values."""
     environment = os.environ if environment is None else environment
     return {name: bool(environment.get(name)) for name in SECRETS}
 
@@ -112,7 +114,7 @@ def secret(name: str, environment: Mapping[str, str] | None = None) -> str:
 def redis_url(environment: Mapping[str, str] | None = None) -> str:
     """The address of the shared quote cache, a secret; empty where none is set."""
     environment = os.environ if environment is None else environment
-    return environment.get("DOLLARBILL_REDIS_URL", "")
+    return environment.get(REDIS_URL, "")
 
 
 _FOLDERS = ("reports", "data", "notebooks", "test_data")
