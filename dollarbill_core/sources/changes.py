@@ -7,7 +7,7 @@ import re
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, date, datetime
 from pathlib import Path
 from types import TracebackType
@@ -17,6 +17,7 @@ import pyarrow as pa
 
 from dollarbill_core.sources.catalog import (
     MANIFEST,
+    Catalog,
     Key,
     Part,
     collect,
@@ -30,6 +31,7 @@ from dollarbill_core.sources.partitions import (
     Span,
     coded_schema,
     digest,
+    no_rows,
 )
 from dollarbill_core.sources.places import Place, StoreError, keep_content
 from dollarbill_core.sources.schema import TABLES, Table
@@ -72,7 +74,7 @@ class Change:
     name
         Letters, digits, ``.``, ``_`` and ``-``.
     committed
-        Called when readers can see the rows.
+        Called with the new catalog when readers can see the rows.
 
     Raises
     ------
@@ -83,7 +85,10 @@ class Change:
     """
 
     def __init__(
-        self, place: Place, name: str, committed: Callable[[], None] = lambda: None
+        self,
+        place: Place,
+        name: str,
+        committed: Callable[[Catalog], None] = lambda catalog: None,
     ) -> None:
         if not _NAME.fullmatch(name):
             raise StoreError(f"a change cannot be called {name!r}: use letters, digits, . _ -")
@@ -197,9 +202,11 @@ class Change:
                         "begin again"
                     )
                 self._place.replace(MANIFEST, after.content)
+        self._committed(after)
+        with suppress(OSError):  # the rows are in: what is not cleared now is cleared next time
             collect(self._place)
-        self._committed()
-        self.abandon()
+            self.abandon()
+        self.close()
         return added
 
     def _merged(
@@ -207,7 +214,9 @@ class Change:
     ) -> tuple[Part | None, Added]:
         """The new part, None if nothing changes, and what was added to it."""
         table = TABLES[key[0]]
-        stored = None if old is None else Partition(self._place, old, table, coded=True)
+        stored = None
+        if old is not None:  # what is written anew looks sound again, so every byte is checked
+            stored = Partition(self._place, old, table, coded=True, proved=True)
         draft = self._place.draft(folder_path(key))
         added = Added()
         with PartitionWriter(draft, table) as writer:
@@ -254,7 +263,7 @@ def _writing(place: Place) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        why = error.strerror or " ".join(str(error).split())[:120]
+        why = (error.strerror or str(error)).rpartition("] ")[2]  # less what pyarrow adds
         raise StoreError(
             f"{place.name} cannot be written: {why}; the store is as it was"
         ) from error
@@ -303,7 +312,7 @@ def _unions(
     for days in stretches:
         old = _stored_rows(stored, spans, days)
         new = [each for run, numbers in runs for each in _run_rows(run, numbers, days)]
-        none = coded_schema(table).empty_table()
+        none = no_rows(coded_schema(table))
         yield united(table.key, pa.concat_tables([none, *old]), pa.concat_tables([none, *new]))
 
 

@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 from dollarbill_core.sources.catalog import Damaged, Part
 from dollarbill_core.sources.places import Place
 from dollarbill_core.sources.schema import Table
+from dollarbill_core.sources.union import day_numbers, day_of
 
 GROUP_ROWS = 131_072  # of a row group: a month or two of a liquid underlying
 _WRITING: dict[str, Any] = {
@@ -53,9 +54,9 @@ class PartitionWriter:
         """Add rows, of days none of which was written before."""
         if not rows.num_rows:
             return
-        days = rows["date"].to_numpy()
-        self.first = min(self.first, days.min().astype(object))
-        self.last = max(self.last, days.max().astype(object))
+        days = day_numbers(rows)
+        self.first = min(self.first, day_of(days.min()))
+        self.last = max(self.last, day_of(days.max()))
         self.rows += rows.num_rows
         self._waiting.append(plain(rows, self._table.schema))
         if sum(each.num_rows for each in self._waiting) > GROUP_ROWS:
@@ -73,7 +74,7 @@ class PartitionWriter:
         """Where the last day ends that is whole in the next group; a greater day is cut."""
         if not self._table.by_year:
             return GROUP_ROWS
-        days = rows["date"].slice(0, GROUP_ROWS + 1).to_numpy()
+        days = day_numbers(rows.slice(0, GROUP_ROWS + 1))
         end = int(np.searchsorted(days, days[-1]))
         return end or GROUP_ROWS
 
@@ -129,43 +130,57 @@ def digest(file: Path) -> str:
 class Partition:
     """The file of one part, opened for reading.
 
+    Parameters
+    ----------
+    coded
+        Gives text as codes of a dictionary.
+    proved
+        Reads the whole file at once and holds it to its digest; else only what is read is
+        held, to the checksum of its page.
+
     Raises
     ------
     Damaged
         Here and from every method, if the file is not what was written.
     """
 
-    def __init__(self, place: Place, part: Part, table: Table, *, coded: bool = False) -> None:
+    def __init__(
+        self,
+        place: Place,
+        part: Part,
+        table: Table,
+        *,
+        coded: bool = False,
+        proved: bool = False,
+    ) -> None:
         self._place, self._part, self._table = place, part, table
-        if (size := place.size(part.path)) != part.size:
-            raise damaged(place, part, _size_fault(part, size))
+        source = pa.BufferReader(content(place, part)) if proved else _opened(place, part)
         schema = coded_schema(table) if coded else table.schema
         texts = [field.name for field in table.schema if field.type == pa.string()]
         try:
             self._file = pq.ParquetFile(
-                place.opened(part.path),
+                source,
                 read_dictionary=texts if coded else None,
                 page_checksum_verification=True,
             )
         except _UNREADABLE as error:
             raise damaged(place, part, _told(error)) from None
-        rows = self._file.metadata.num_rows
-        if not self._file.schema_arrow.equals(schema) or rows != part.rows:
+        groups = (self._file.metadata.row_group(number) for number in self._numbers)
+        rows = {self._file.metadata.num_rows, sum(group.num_rows for group in groups)}
+        if not self._file.schema_arrow.equals(schema) or rows != {part.rows}:
             raise damaged(place, part, "holds other columns or rows than were written")
+
+    @property
+    def _numbers(self) -> range:
+        return range(self._file.metadata.num_row_groups)
 
     @property
     def spans(self) -> tuple[Span, ...]:
         """The days and rows of each row group."""
-        groups = [
-            self._file.metadata.row_group(number)
-            for number in range(self._file.metadata.num_row_groups)
-        ]
+        groups = [self._file.metadata.row_group(number) for number in self._numbers]
         at = self._table.schema.get_field_index("date")
-        days = [group.column(at).statistics for group in groups]
-        return tuple(
-            Span(day.min, day.max, group.num_rows)
-            for day, group in zip(days, groups, strict=True)
-        )
+        days = [(group.column(at).statistics, group.num_rows) for group in groups]
+        return tuple(Span(day.min, day.max, rows) for day, rows in days)
 
     def chunks(
         self,
@@ -176,8 +191,7 @@ class Partition:
     ) -> Iterator[pa.Table]:
         """Row group by row group, in key order, each column in one piece."""
         names = self._table.schema.names if columns is None else list(columns)
-        every = range(self._file.metadata.num_row_groups)
-        for number in every if groups is None else groups:
+        for number in self._numbers if groups is None else groups:
             try:
                 rows = self._file.read_row_group(number, names, use_threads=use_threads)
             except _UNREADABLE as error:
@@ -194,29 +208,40 @@ def damaged(place: Place, part: Part, why: str) -> Damaged:
     )
 
 
-def fault(place: Place, part: Part) -> str | None:
-    """What is wrong with the bytes of a part, None if they are what was written."""
+def content(place: Place, part: Part) -> bytes:
+    """All bytes of a part, as they were written.
+
+    Raises
+    ------
+    Damaged
+        If they are not.
+    """
     try:
-        content = place.content(part.path)
+        found = place.content(part.path)
     except OSError as error:
-        return str(damaged(place, part, _told(error)))
-    if content is None or len(content) != part.size:
-        return str(
-            damaged(place, part, _size_fault(part, None if content is None else len(content)))
-        )
-    if hashlib.sha256(content).hexdigest() != part.digest:
-        return str(damaged(place, part, "holds other bytes than were written"))
-    return None
+        raise damaged(place, part, _told(error)) from None
+    _demand_size(place, part, None if found is None else len(found))
+    if found is None or hashlib.sha256(found).hexdigest() != part.digest:
+        raise damaged(place, part, "holds other bytes than were written")
+    return found
 
 
-def _size_fault(part: Part, size: int | None) -> str:
-    return "is missing" if size is None else f"has {size} bytes of {part.size}"
+def _opened(place: Place, part: Part) -> Any:
+    _demand_size(place, part, place.size(part.path))
+    return place.opened(part.path)
+
+
+def _demand_size(place: Place, part: Part, size: int | None) -> None:
+    if size is None:
+        raise damaged(place, part, "is missing")
+    if size != part.size:
+        raise damaged(place, part, f"has {size} bytes of {part.size}")
 
 
 def _told(error: Exception) -> str:
     return f"cannot be read ({' '.join(str(error).split())[:120]})"
 
 
-def no_rows(table: Table) -> pa.Table:
-    """The table without a row."""
-    return table.schema.empty_table()
+def no_rows(schema: pa.Schema) -> pa.Table:
+    """A table without a row; ``empty_table`` would load pandas first."""
+    return pa.Table.from_batches([], schema)

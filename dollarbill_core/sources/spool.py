@@ -14,6 +14,7 @@ import pyarrow as pa
 from dollarbill_core.sources.partitions import Span
 from dollarbill_core.sources.places import StoreError, write_whole
 from dollarbill_core.sources.schema import TABLES, Table
+from dollarbill_core.sources.union import day_numbers, day_of, number_of, taken
 
 JOURNAL = "journal.json"
 BATCH_ROWS = 32_768  # about what can be read back by itself
@@ -36,9 +37,12 @@ class Run:
 
     def rows(self, batches: Sequence[int]) -> Iterator[pa.Table]:
         """The batches of these numbers, one by one."""
-        with pa.OSFile(str(self.file)) as source, pa.ipc.open_file(source) as opened:
-            for number in batches:
-                yield pa.Table.from_batches([opened.get_batch(number)])
+        try:
+            with pa.OSFile(str(self.file)) as source, pa.ipc.open_file(source) as opened:
+                for number in batches:
+                    yield pa.Table.from_batches([opened.get_batch(number)])
+        except (pa.ArrowException, OSError) as error:
+            raise _lost(self.file, error) from None
 
 
 def write_run(file: Path, table: Table, symbol: str, rows: pa.Table) -> Run:
@@ -62,16 +66,16 @@ def write_run(file: Path, table: Table, symbol: str, rows: pa.Table) -> Run:
 
 def span_of(rows: pa.Table) -> Span:
     """The first and last day of rows, and how many they are."""
-    days = rows["date"].to_numpy()
-    return Span(days.min().astype(object), days.max().astype(object), rows.num_rows)
+    days = day_numbers(rows)
+    return Span(day_of(days.min()), day_of(days.max()), rows.num_rows)
 
 
 def _by_day(rows: pa.Table) -> tuple[pa.Table, list[int]]:
     """The rows by day, and where each batch ends."""
-    days = rows["date"].to_numpy().astype(np.int64)
+    days = day_numbers(rows)
     if (days[1:] < days[:-1]).any():
         order = np.argsort((days - days.min()).astype(np.uint16), kind="stable")
-        rows, days = rows.take(pa.array(order)), days[order]
+        rows, days = taken(rows, order), days[order]
     years = days.astype("datetime64[D]").astype("datetime64[Y]")
     starts = np.flatnonzero(np.diff(days)) + 1
     turns = set((np.flatnonzero(np.diff(years.astype(np.int64))) + 1).tolist())
@@ -114,9 +118,9 @@ def _stretches(first: date, cuts: list[int]) -> list[tuple[date, date]]:
 
 def within(rows: pa.Table, first: date, last: date) -> pa.Table:
     """Rows, which lie in the order of their days, from ``first`` to ``last``."""
-    days = rows["date"].to_numpy()
-    start = int(np.searchsorted(days, np.datetime64(first)))
-    end = int(np.searchsorted(days, np.datetime64(last), side="right"))
+    days = day_numbers(rows)
+    start = int(np.searchsorted(days, number_of(first)))
+    end = int(np.searchsorted(days, number_of(last), side="right"))
     return rows.slice(start, end - start)
 
 
@@ -161,9 +165,12 @@ def last_checkpoint(folder: Path) -> tuple[dict[str, Any], list[Run]]:
             raise ValueError(f"it is of format {told['format']}")
         return told["state"], [_run(folder, each) for each in told["runs"]]
     except (ValueError, KeyError, TypeError) as error:
-        raise StoreError(
-            f"{journal} cannot be taken up ({error}): delete its folder and import again"
-        ) from None
+        raise _lost(journal, error) from None
+
+
+def _lost(file: Path, error: Exception) -> StoreError:
+    why = " ".join(str(error).split())[:120]
+    return StoreError(f"{file} cannot be read ({why}): delete its folder and import again")
 
 
 def _run(folder: Path, told: Mapping[str, Any]) -> Run:

@@ -56,6 +56,9 @@ class Store:
             self._catalog = current_catalog(self.place)
         return self._catalog
 
+    def _answer_from(self, catalog: Catalog) -> None:
+        self._catalog = catalog
+
     def refresh(self) -> None:
         """Answer from the last commit from now on."""
         self._catalog = None
@@ -97,6 +100,8 @@ class Store:
         ------
         Damaged
             If a file is not as it was written; the message names it.
+        StoreError
+            For a column the table does not have.
         """
         import pyarrow as pa
 
@@ -110,9 +115,11 @@ class Store:
             if part.symbol == symbol and (years is None or part.year in years)
         ]
         names = kind.schema.names if columns is None else list(columns)
+        if unknown := [name for name in names if name not in kind.schema.names]:
+            raise StoreError(f"{kind.name} has no column {', '.join(unknown)}")
         schema = pa.schema([kind.schema.field(name) for name in names])
         chunks = [rows for part in parts for rows in self._open(part).chunks(names)]
-        return plain(pa.concat_tables([no_rows(kind).select(names), *chunks]), schema)
+        return plain(pa.concat_tables([no_rows(schema), *chunks]), schema)
 
     def chunks(
         self,
@@ -165,10 +172,15 @@ class Store:
 
     def damage(self) -> tuple[str, ...]:
         """What is wrong with the files, one sentence each: every byte is read."""
-        from dollarbill_core.sources.partitions import fault
+        from dollarbill_core.sources.partitions import content
 
-        faults = (fault(self.place, part) for part in self.catalog.parts.values())
-        return tuple(each for each in faults if each)
+        found = []
+        for part in self.catalog.parts.values():
+            try:
+                content(self.place, part)
+            except Damaged as error:
+                found.append(str(error))
+        return tuple(found)
 
     def change(self, name: str) -> "Change":
         """A change of this store, for a ``with`` statement; there is one at a time.
@@ -180,7 +192,7 @@ class Store:
         """
         from dollarbill_core.sources.changes import Change
 
-        return Change(self.place, name, committed=self.refresh)
+        return Change(self.place, name, committed=self._answer_from)
 
     def discard(self, table: "Table | str", symbol: str = "", year: int | None = None) -> None:
         """Take a partition out of the store, such as one whose file is damaged."""
@@ -192,4 +204,8 @@ class Store:
 def _table(table: "Table | str") -> "Table":
     from dollarbill_core.sources.schema import TABLES
 
-    return TABLES[table] if isinstance(table, str) else table
+    if not isinstance(table, str):
+        return table
+    if table not in TABLES:
+        raise StoreError(f"no table is called {table!r}: there are {', '.join(TABLES)}")
+    return TABLES[table]

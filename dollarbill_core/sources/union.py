@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 Whole = NDArray[np.signedinteger[Any]]
 Mask = NDArray[np.bool_]
 
+_EPOCH = date(1970, 1, 1).toordinal()
 _WIDEST = 2**62  # a key of more values than this does not fit one number
 
 
@@ -50,7 +52,7 @@ def united(key: Sequence[str], old: pa.Table, new: pa.Table) -> tuple[pa.Table, 
     ([5.0, 7.0, 8.0], Added(new=1, changed=1, same=0))
     """
     rows = joined([old, new])
-    if not rows.num_rows:
+    if not new.num_rows:
         return rows, Added()
     numbers = _row_numbers(rows, key)
     if bool((numbers[1:] > numbers[:-1]).all()):
@@ -58,7 +60,29 @@ def united(key: Sequence[str], old: pa.Table, new: pa.Table) -> tuple[pa.Table, 
     order, is_last = _order(numbers)
     winners = order[is_last]
     first = order[np.concatenate(([True], is_last[:-1]))]
-    return rows.take(pa.array(winners)), _added(rows, key, first, winners, old.num_rows)
+    return taken(rows, winners), _added(rows, key, first, winners, old.num_rows)
+
+
+def taken(rows: pa.Table, numbers: NDArray[np.int64]) -> pa.Table:
+    """The rows of these numbers, in this order; ``pa.array`` would load pandas first."""
+    return rows.take(
+        pa.Array.from_buffers(pa.int64(), len(numbers), [None, pa.py_buffer(numbers)])
+    )
+
+
+def day_numbers(rows: pa.Table) -> NDArray[np.int32]:
+    """The dates of the rows as days since 1970-01-01; none is null."""
+    return _whole(rows["date"])[0].astype(np.int32, copy=False)
+
+
+def day_of(number: int) -> date:
+    """The date of a day since 1970-01-01; the way back of ``number_of``."""
+    return date.fromordinal(_EPOCH + int(number))
+
+
+def number_of(day: date) -> int:
+    """The day as days since 1970-01-01."""
+    return day.toordinal() - _EPOCH
 
 
 def joined(tables: Sequence[pa.Table]) -> pa.Table:
@@ -150,18 +174,31 @@ def _whole(column: pa.ChunkedArray) -> tuple[Whole, Mask | None]:
     greater; what stands where a value is null means nothing.
     """
     values = column.combine_chunks() if column.num_chunks != 1 else column.chunk(0)
-    missing = values.is_null().to_numpy(zero_copy_only=False) if values.null_count else None
+    missing = _nulls(values) if values.null_count else None
     if pa.types.is_string(values.type):
         values = values.dictionary_encode()
     if pa.types.is_dictionary(values.type):
-        return _text_ranks(values), missing
-    kind = f"i{values.type.bit_width // 8}"
-    whole = np.frombuffer(values.buffers()[1] or b"", kind)
-    return whole[values.offset : values.offset + len(values)], missing
+        return _text_ranks(values, missing), missing
+    return _fixed_width(values), missing
 
 
-def _text_ranks(texts: pa.DictionaryArray) -> Whole:
+def _fixed_width(values: pa.Array) -> Whole:
+    whole = np.frombuffer(values.buffers()[1] or b"", f"i{values.type.bit_width // 8}")
+    return whole[values.offset : values.offset + len(values)]
+
+
+def _nulls(values: pa.Array) -> Mask:
+    bits = np.frombuffer(values.buffers()[0], np.uint8)
+    valid = np.unpackbits(bits, bitorder="little")
+    missing: Mask = valid[values.offset : values.offset + len(values)] == 0
+    return missing
+
+
+def _text_ranks(texts: pa.DictionaryArray, missing: Mask | None) -> Whole:
     words = np.array(texts.dictionary.to_pylist() or [""], object)
     _, rank = np.unique(words, return_inverse=True)
-    codes: Whole = rank[texts.indices.fill_null(0).to_numpy(zero_copy_only=False)]
-    return codes
+    codes = _fixed_width(texts.indices)
+    if missing is not None:
+        codes = np.where(missing, 0, codes)
+    ranks: Whole = rank[codes]
+    return ranks
