@@ -276,7 +276,7 @@ def shown(url: str) -> str:
     >>> shown("sftp://jo:pass@host/chains?token=1")
     'sftp://host/chains'
     """
-    return re.sub(r"://[^/@]*@", "://", url).partition("?")[0]
+    return re.sub(r"://[^/]*@", "://", url).partition("?")[0]
 
 
 def _under_home(name: str) -> Path:
