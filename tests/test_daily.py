@@ -2,6 +2,7 @@
 
 from datetime import date
 from decimal import Decimal as D
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -70,6 +71,18 @@ def test_a_yield_is_known_from_its_day_on(store):
     assert daily_of(store, "XYZ").yields_on(days).tolist() == [0.0, 0.02, 0.02]
 
 
+def caches(store: Store) -> list[Path]:
+    return list((store.local / "daily").rglob("*.columns"))
+
+
+def test_one_symbols_cache_leaves_anothers(store):
+    for symbol in ("BRK", "BRK-B"):
+        with_prices(store, symbol, closes({"2021-01-04": "100"}))
+        daily_of(store, symbol)
+
+    assert len(caches(store)) == 2
+
+
 def test_what_is_added_is_seen_and_the_old_cache_goes(store):
     with_prices(store, "XYZ", closes({"2021-01-04": "100"}))
     daily_of(store, "XYZ")
@@ -77,16 +90,26 @@ def test_what_is_added_is_seen_and_the_old_cache_goes(store):
     with_prices(store, "XYZ", closes({"2021-01-05": "101"}))
 
     assert daily_of(store, "XYZ").closes.tolist() == [100.0, 101.0]
-    assert len(list((store.local / "daily").iterdir())) == 1
+    assert len(caches(store)) == 1
 
 
 def test_a_damaged_cache_is_built_again(store):
     with_prices(store, "XYZ", closes({"2021-01-04": "100"}))
     daily_of(store, "XYZ")
-    (cache,) = (store.local / "daily").iterdir()
+    (cache,) = caches(store)
     cache.write_bytes(cache.read_bytes()[:-8])
 
     assert daily_of(store, "XYZ").closes.tolist() == [100.0]
+
+
+def test_where_nothing_can_be_written_prices_are_read_all_the_same(tmp_path):
+    in_the_way = tmp_path / "a file"
+    in_the_way.write_text("where a folder should be")
+    with_prices(Store.at(tmp_path / "chains"), "XYZ", closes({"2021-01-04": "100"}))
+
+    reader = Store.at(tmp_path / "chains", local=in_the_way)
+
+    assert daily_of(reader, "XYZ").closes.tolist() == [100.0]
 
 
 @given(

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -185,16 +186,30 @@ def _table(store: Store, name: str, symbol: str = "") -> Columns | None:
     part = store.part(name, symbol)
     if part is None:
         return None
-    file = store.local / "daily" / f"{name}-{symbol}-{part.digest[:16]}-{_VERSION}.columns"
+    file = store.local / "daily" / name / symbol / f"{part.digest}-v{_VERSION}.columns"
     try:
         return mapped(file)
     except (FileNotFoundError, DamagedColumns):
         columns, names = _columns(store.read(name, symbol))
-        write_columns(file, columns, {"names": names, "digest": part.digest})
-        for other in file.parent.glob(f"{name}-{symbol}-*.columns"):
+        return kept(file, "", columns, {"names": names, "digest": part.digest})
+
+
+def kept(
+    file: Path, stem: str, arrays: Mapping[str, NDArray[Any]], header: Mapping[str, Any]
+) -> Columns:
+    """Arrays written to a cache and mapped; older files that begin with ``stem`` go.
+
+    Where nothing can be written, or another process has already put a newer file in its place,
+    they are there for this process alone.
+    """
+    try:
+        write_columns(file, arrays, header)
+        for other in file.parent.glob(f"{stem}*.columns"):
             if other != file:
                 other.unlink(missing_ok=True)
         return mapped(file)
+    except OSError:
+        return Columns(header, arrays)
 
 
 def _columns(table: "pa.Table") -> tuple[dict[str, NDArray[Any]], dict[str, list[str]]]:

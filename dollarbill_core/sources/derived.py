@@ -38,7 +38,8 @@ from dollarbill_core.market.quality import (
     day_quality,
     day_quality_from,
 )
-from dollarbill_core.sources.columns import Columns, DamagedColumns, mapped, write_columns
+from dollarbill_core.sources.columns import Columns, DamagedColumns, mapped
+from dollarbill_core.sources.daily import kept
 from dollarbill_core.sources.derivation import (
     DayBegun,
     Known,
@@ -83,7 +84,7 @@ def derived_columns(
     except (FileNotFoundError, DamagedColumns):
         arrays = _derived(quotes, known, progress)
         header = {"digest": digest, "rows": int(quotes.header["rows"])}
-        return _kept(file, stem, arrays, header)
+        return kept(file, stem, arrays, header)
     if progress is not None:
         progress(int(found.header["rows"]))
     return found
@@ -101,20 +102,6 @@ def _digest(quotes: Columns, known: Known) -> str:
         known.interest.digest_within(begin, end),
     )
     return sha256("|".join(parts).encode()).hexdigest()
-
-
-def _kept(
-    file: Path, stem: str, arrays: dict[str, NDArray[Any]], header: dict[str, Any]
-) -> Columns:
-    """The arrays, mapped from the cache; in memory alone where nothing can be written."""
-    try:
-        write_columns(file, arrays, header)
-        for other in file.parent.glob(f"{stem}*.columns"):
-            if other != file:
-                other.unlink(missing_ok=True)
-        return mapped(file)
-    except OSError:
-        return Columns(header, arrays)
 
 
 def chain_on(quotes: Columns, derived: Columns, symbol: str, place: int) -> Chain:
