@@ -54,6 +54,25 @@ def test_the_same_file_again_changes_nothing(desk, capsys):
     assert (desk / "data" / "catalog.json").read_bytes() == before
 
 
+def test_a_check_writes_its_page_and_says_what_is_missing(desk, capsys):
+    ends("import", "deltaneutral", str(desk / "options.csv"))
+    capsys.readouterr()
+
+    assert ends("check", "XYZ", "--from", "2021-01-04", "--to", "2021-01-05") == 3
+
+    *told, last = capsys.readouterr().out.splitlines()
+    assert any("1 of 2 sessions" in line for line in told)
+    page = Path(last.removeprefix("Page: "))
+    assert page.is_relative_to(desk / "reports")
+    assert "XYZ" in page.read_text(encoding="utf-8")
+
+
+def test_a_check_of_what_is_not_there_is_one_line(desk, capsys):
+    assert ends("check") == 3
+    assert capsys.readouterr().err.count("\n") == 1
+    assert not (desk / "reports").exists()
+
+
 def test_rows_before_the_first_day_asked_for_are_left_out(desk, capsys):
     file = str(desk / "options.csv")
 

@@ -150,6 +150,37 @@ def snapshot(
     raise typer.Exit(report.exit_code)
 
 
+@app.command()
+def check(
+    symbols: Annotated[
+        list[str] | None, typer.Argument(help="Else all that the store holds.")
+    ] = None,
+    start: Annotated[str, typer.Option("--from", help="First day or year.")] = "",
+    end: Annotated[str, typer.Option("--to", help="Last day.")] = "",
+    data: Place = None,
+) -> None:
+    """Read every file and judge every day: what is damaged, missing, flawed, and how much.
+
+    The page and a CSV of all days stand under reports/data-check/.
+
+    Exit codes: 0 whole, 2 bad input, 3 something is damaged or missing.
+    """
+    from dollarbill_core.runs.pages import write_check
+    from dollarbill_core.sources.checking import check
+
+    with _bar("check") as move:
+        found = check(
+            _store(data),
+            [each.upper() for each in symbols or ()],
+            _first_day(start) if start else None,
+            _day(end, "--to") if end else None,
+            progress=move,
+        )
+    page = write_check(found, _settings().reports, datetime.now().astimezone())
+    _say((*found.sentences(), f"Page: {page}"))
+    raise typer.Exit(found.exit_code)
+
+
 @app.command("list")
 def list_(data: Place = None) -> None:
     """What the store holds: symbols, days, rows and bytes."""
