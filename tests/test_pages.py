@@ -4,13 +4,17 @@ import os
 import re
 import shutil
 import subprocess
+from datetime import UTC, date, datetime
 
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
+from dollarbill_core.market.quality import DayQuality, Quality
 from dollarbill_core.runs import pages
 from dollarbill_core.runs.records import RunRecord, Status
+from dollarbill_core.sources.checking import Checked, SymbolCheck
 
+MONDAY = date(2021, 1, 4)
 BROWSER = shutil.which("chromium")
 
 
@@ -170,3 +174,20 @@ def test_the_notebook_itself_is_not_changed():
     pages.page(drawn, run())
 
     assert pages.PLOTLY in drawn.cells[0].outputs[0].data
+
+
+def test_a_check_is_written_whole_and_takes_the_place_of_the_last(tmp_path):
+    quality = Quality("SPY", (DayQuality(MONDAY, 20, {}, 1.0),), (MONDAY,))
+    now = datetime(2026, 11, 21, 17, 20, tzinfo=UTC)
+    pages.write_check(Checked("chains", (), ("a file is damaged",)), tmp_path, now)
+
+    written = pages.write_check(Checked("chains", (SymbolCheck(quality),)), tmp_path, now)
+
+    assert written == tmp_path / "data-check" / "index.html"
+    assert sorted(each.name for each in written.parent.iterdir()) == ["days.csv", "index.html"]
+    text = written.read_text(encoding="utf-8")
+    assert "no grave fault on any of 1 day." in text and "damaged" not in text
+    assert (
+        (written.parent / "days.csv").read_text().splitlines()[1].startswith("SPY,2021-01-04")
+    )
+    assert pages.write_index(tmp_path).is_file()  # a check is no run

@@ -168,10 +168,14 @@ def test_a_period_counts_days_rows_and_what_is_missing():
 
 def test_a_period_in_words():
     assert PERIOD.sentences() == (
-        "SPY: chains on 2 of 3 sessions (66.7%), missing 2021-01-05; quality 75.0%.",
+        "SPY: chains on 2 of 3 sessions (66.6%), missing 2021-01-05; quality 75.0%.",
         "Of 40 quotes: 10 crossed, asynchronous spot.",
         "Worst days: 2021-01-06 50.0%: 10 crossed, asynchronous spot.",
     )
+
+
+def test_only_what_is_whole_is_told_as_a_hundred():
+    assert "99.9%" in str(day_of(MONDAY, 0.99996))
 
 
 def test_a_clean_period_is_short():

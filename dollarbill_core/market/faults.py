@@ -72,3 +72,28 @@ DAY_COST = MappingProxyType(
         Fault.SPOT_JUMP: 0.5,
     }
 )
+
+# One line each, for whoever reads a check's page.
+MEANING = MappingProxyType(
+    {
+        Fault.CROSSED: "The bid is above the ask.",
+        Fault.LOCKED: "The bid is the ask: nothing is left to trade on.",
+        Fault.NO_BID: "Nobody bids; usual far out of the money, and not counted against a day.",
+        Fault.NO_ASK: "Nobody offers, so a short could not be bought back.",
+        Fault.BID_MISSING: "Nobody bids, though an option worth less is bid 0.25 or more.",
+        Fault.VERTICAL: "The bid is above the ask of an option that pays at least as much.",
+        Fault.BUTTERFLY: "The bid is above what two options around it cost.",
+        Fault.CALENDAR: "The bid is above the ask of a later option worth at least as much.",
+        Fault.PARITY: "Call and put say another forward than most pairs near the money.",
+        Fault.BELOW_INTRINSIC: "The ask is below what exercise brings.",
+        Fault.JUNK_VOL: "The vendor's vol cannot be meant; ours is used, so nothing is lost.",
+        Fault.OUTLIER: "The mid is far from what the vols of its neighbours say.",
+        Fault.STALE: "Bid and ask stand where they stood, while the market moved.",
+        Fault.COPIED_DAY: "Nine in ten quotes near the money are those of the day before.",
+        Fault.ASYNCHRONOUS_SPOT: "The spot is not the one that calls and puts imply.",
+        Fault.MISSING_STRIKES: "Contracts of the day before, or strikes of a ladder, are gone.",
+        Fault.HOLIDAY: "The exchange was closed.",
+        Fault.UNADJUSTED_SPLIT: "Spot and strikes are not of the same shares.",
+        Fault.SPOT_JUMP: "The spot jumped, and no option confirms it.",
+    }
+)

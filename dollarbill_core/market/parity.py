@@ -31,7 +31,9 @@ _NEAR = 12  # pairs that make a band: those whose call and put are closest in pr
 _FOR_DISCOUNT = 40  # pairs that may tell the discount
 _FEWEST_FOR_DISCOUNT = 10
 _HIGHEST_RATE = 0.30  # per year, of either sign; beyond it the pairs' slope is no discount
-_RATE_DOUBT = 0.005  # per year, of a discount that was not read from the pairs
+# Per year, of a discount that was not read from the pairs: European, and American, whose pairs
+# cannot tell it. One rate may stand for all terms, and in 2022 they were 3 % apart.
+_RATE_DOUBT, _AMERICAN_DOUBT = 0.005, 0.03
 _FEWEST = 3  # pairs of a settlement that may speak of the spot
 _LONGEST = 60 / 365  # years: beyond it dividends and borrowing blur what the spot is
 _SETTLEMENTS = 3  # the shortest that speak of the spot
@@ -234,7 +236,8 @@ def _discounts(
     with np.errstate(invalid="ignore", divide="ignore"):
         known &= np.abs(np.log(found)) < _HIGHEST_RATE * years
         known &= error < _RATE_DOUBT * years
-    doubt = given * (1 - np.exp(-_RATE_DOUBT * np.maximum(years, 0.0)))
+    open_rate = np.where(ladders.european, _RATE_DOUBT, _AMERICAN_DOUBT)
+    doubt = given * -np.expm1(-open_rate * np.maximum(years, 0.0))
     return np.where(known, found, given), np.where(known, 2 * error, doubt)
 
 

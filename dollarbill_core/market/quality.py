@@ -50,7 +50,7 @@ class DayQuality:
 
     def __str__(self) -> str:
         told = ", ".join(_counted(fault, count) for fault, count in self.counts.items())
-        return f"{self.day} {self.score:.1%}: {told or 'no fault'}"
+        return f"{self.day} {_percent(self.score)}: {told or 'no fault'}"
 
 
 def day_quality(
@@ -183,7 +183,7 @@ class Quality:
         """Plain lines: coverage and score, the faults, the worst days."""
         if not self.days:
             return (f"{self.symbol}: no chain on any of {len(self.expected)} sessions.",)
-        lines = [f"{self.symbol}: {self._covered()}; quality {self.score:.1%}."]
+        lines = [f"{self.symbol}: {self._covered()}; quality {_percent(self.score)}."]
         told = ", ".join(_counted(fault, count) for fault, count in self.counts.items())
         lines.append(f"Of {self.rows:,} quotes: {told or 'no fault'}.")
         if self.worst:
@@ -197,7 +197,12 @@ class Quality:
         more = len(self.missing) - _WORST_DAYS
         rest = f" and {more} more" if more > 0 else ""
         gone = f", missing {lacking}{rest}" if lacking else ""
-        return f"chains on {count} of {total} sessions ({self.coverage:.1%}){gone}"
+        return f"chains on {count} of {total} sessions ({_percent(self.coverage)}){gone}"
+
+
+def _percent(share: float) -> str:
+    """Never rounded up, so that only what is whole is 100.0%."""
+    return f"{math.floor(1000 * share + 1e-9) / 10:.1f}%"
 
 
 def _counted(fault: Fault, count: int) -> str:

@@ -2,12 +2,16 @@
 
 import fcntl
 from copy import deepcopy
+from datetime import datetime
 from html import escape
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dollarbill_core.runs.child import MARKER
 from dollarbill_core.runs.records import RunRecord, read_records, write_whole
+
+if TYPE_CHECKING:  # a run's page needs no store
+    from dollarbill_core.sources.checking import Checked
 
 PLOTLY = "application/vnd.plotly.v1+json"
 _WIDGETS = "application/vnd.jupyter.widget"
@@ -88,6 +92,20 @@ def _alt_text(output: Any, figure: Any) -> str:
     in_meta = meta.get("alt") if isinstance(meta, dict) else None
     in_title = title.get("text") if isinstance(title, dict) else title
     return str(told or in_meta or in_title or "chart")
+
+
+def write_check(checked: "Checked", reports: Path, now: datetime) -> Path:
+    """Write the page of a data check, and its days as CSV; the page's path.
+
+    Both stand in ``reports/data-check`` and take the place of those of the last check.
+    """
+    from dollarbill_core.publishing.quality_page import quality_csv, quality_html
+
+    folder = reports / "data-check"
+    folder.mkdir(parents=True, exist_ok=True)
+    write_whole(folder / "days.csv", quality_csv(checked))
+    write_whole(folder / "index.html", quality_html(checked, now))
+    return folder / "index.html"
 
 
 def write_index(reports: Path) -> Path:
