@@ -147,6 +147,18 @@ def test_contracts_are_asked_for_beyond_the_weekend(server):
     assert asked.query["expiration_date_lte"] > "2036"
 
 
+def test_a_chain_is_not_lost_where_only_open_interest_is_refused(server, caplog):
+    with alpaca_server() as refusing:
+        refusing.faults = [Reply({"message": "not of this account"}, 401)]
+        source = Alpaca(data_url=server.url, trading_url=refusing.url, environment=KEYS)
+
+        columns = source.chain("SPY", NOW)
+
+    assert len(columns["bid"]) == 2 and np.isnan(columns["open_interest"]).all()
+    assert len(caplog.messages) == 1
+    assert "SPY: stored without open interest" in caplog.text and "401" in caplog.text
+
+
 def test_a_quote_from_before_the_open_is_none(server):
     server.chains["SPY"][CALL] = snapshot(12.0, 12.5, "2026-11-17T14:29:59Z")
 

@@ -1,5 +1,6 @@
 """Alpaca's market data: spots, option chains with open interest, and daily bars."""
 
+import logging
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -23,6 +24,7 @@ TIMEOUT = 10.0  # seconds for one answer
 _WIDEST = 0.005  # of the price: a wider quote of a stock is no spot
 _FREE_AFTER = timedelta(minutes=16)  # consolidated bars are free once they are 15 minutes old
 _CONTRACTS_A_PAGE = 10_000
+_log = logging.getLogger(__name__)
 _NO_INSTANT = np.datetime64("NaT", "ms")
 
 
@@ -109,8 +111,9 @@ class Alpaca:
         """Every option of ``symbol`` as columns for ``rows.quote_rows``.
 
         All rows carry ``now`` as the time they were quoted; a quote whose own time lies before
-        today's open is none. Volume is today's, open interest the last that was counted.
-        Alpaca's vol and delta are the vendor's, ours come from the quotes.
+        today's open is none. Volume is today's, open interest the last that was counted, none
+        where the trading API does not tell it (the log says why). Alpaca's vol and delta are
+        the vendor's, ours come from the quotes.
 
         Parameters
         ----------
@@ -119,7 +122,7 @@ class Alpaca:
         """
         today = now.astimezone(MARKET_ZONE).date()
         snapshots = self._snapshots(symbol, today)
-        interest = self.open_interest(symbol, now)
+        interest = self._interest_or_none(symbol, now)
         with _known_form(f"the chain of {symbol}"):
             columns = _columns(snapshots, interest, today)
         size = len(columns["right"])
@@ -195,6 +198,14 @@ class Alpaca:
             return float("nan"), _NO_INSTANT
         return found.price, _stamp(found.at)
 
+    def _interest_or_none(self, symbol: str, now: datetime) -> dict[str, int]:
+        """Quotes cannot be asked for again tomorrow: they are not lost for a count."""
+        try:
+            return self.open_interest(symbol, now)
+        except NoData as error:
+            _log.warning("%s: stored without open interest: %s", symbol, error)
+            return {}
+
     def _stock_feed(self) -> str:
         return "sip" if self.feed == "opra" else "iex"
 
@@ -247,6 +258,8 @@ def _columns(
 ) -> dict[str, NDArray[Any]]:
     opened = open_instant(session_on_or_before(today))
     options = [_option(symbol) for symbol in snapshots]
+    if not any(options):
+        raise ValueError("not a single option")
     quotes = [_todays(each.get("latestQuote"), opened) for each in snapshots.values()]
     bars = [_todays(each.get("dailyBar"), _midnight(today)) for each in snapshots.values()]
     trades = [each.get("latestTrade") or {} for each in snapshots.values()]

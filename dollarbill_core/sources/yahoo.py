@@ -98,8 +98,9 @@ class Yahoo:
     ) -> dict[str, NDArray[Any]]:
         """Options of ``symbol`` as columns for ``rows.quote_rows``: one request an expiry.
 
-        All rows carry ``now`` as the time they were quoted, and the underlying's price as it
-        came with their own expiry, with that price's time.
+        All rows carry ``now`` as the time they were quoted, though Yahoo may show them late
+        and does not say how late; and the underlying's price as it came with their own
+        expiry, with that price's time.
 
         Parameters
         ----------
