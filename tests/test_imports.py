@@ -19,15 +19,8 @@ from hypothesis import strategies as st
 
 from benchmarks import importing
 from dollarbill_core.sources import imports
-from dollarbill_core.sources.imports import (
-    FORMATS,
-    ImportReport,
-    ImportStopped,
-    Progress,
-    import_files,
-    reader,
-    sniff,
-)
+from dollarbill_core.sources.formats import FORMATS, reader, sniff
+from dollarbill_core.sources.imports import ImportReport, ImportStopped, Progress, import_files
 from dollarbill_core.sources.lines import blocks
 from dollarbill_core.sources.pieces import ImportOptions, Piece, UnreadableFile
 from dollarbill_core.sources.schema import QUOTES, ticks_of
@@ -453,7 +446,8 @@ def test_real_files_are_recognised_and_imported_without_a_reject(tmp_path, name)
 
 def test_the_names_of_formats_are_known_without_loading_arrow_or_pandas():
     code = (
-        "import sys; from dollarbill_core.sources.imports import FORMATS; "
+        "import sys; from dollarbill_core.sources.formats import FORMATS; "
+        "import dollarbill_core.sources.imports; "
         "slow = {'pyarrow', 'pandas', 'duckdb', 'numba', 'numpy'}; "
         "print(len(FORMATS), sorted(slow & set(sys.modules)))"
     )

@@ -199,7 +199,7 @@ def list_(data: Place = None) -> None:
 
 
 def _tell_formats(form: str) -> None:
-    from dollarbill_core.sources.imports import FORMATS, reader
+    from dollarbill_core.sources.formats import FORMATS, reader
 
     if form in FORMATS:
         typer.echo(f"{form}: {reader(form).seen}")
