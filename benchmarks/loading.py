@@ -5,13 +5,15 @@
 
 Ten synthetic underlyings of 1,259 sessions, some 2,990 quotes a day, are written through the
 store once (kept where a folder is named). Every figure is of fresh processes, from before
-Python starts to the result, imports paid, files in the page cache, contestants in turns.
+Python starts to the result, imports paid, files in the page cache, contestants in turns;
+seconds of the processor, all threads together, stand beside those of the clock.
 Peers get their best: threads as they like, and beside the store's files, whose prices are exact
 decimals, a copy whose columns are all plain integers, in the same row groups and compression.
 """
 
 import argparse
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -149,7 +151,9 @@ def line(title: str, runs: list[Told], goal: str = "", name: str = "seconds") ->
     times = [run[name] for run in runs]
     memory = max(run["megabytes"] for run in runs)
     spread = f"{median(runs, name):9.3f} s  [{min(times):.3f}, {max(times):.3f}]"
-    print(f"  {title:46}{spread:32}{memory:7,} MB  {goal}")
+    used = f"{median(runs, 'cpu' if name == 'seconds' else f'{name} cpu'):7.3f} s cpu"
+    peak = f"{memory:6,} MB" if name == "seconds" else ""
+    print(f"  {title:44}{spread:31}{used} {peak:10}{goal}".rstrip(), flush=True)
 
 
 def ratio(runs: list[Told], ours: list[Told]) -> str:
@@ -228,13 +232,13 @@ def first_trade(folder: Path, rounds: int, part: int) -> None:
     found = rounds_of(["first_trade", "optopsy_strangles", "whole_backtest"], folder, rounds)
     ours, theirs = found["first_trade"], found["optopsy_strangles"]
     line("ours, caches standing", ours)
-    line("  of that, until its chains are loaded", _until_loaded(ours))
+    line("  of that, until its chains are loaded", _until_loaded(ours), name="until")
     print(f"    of the heavy packages it loads: {', '.join(ours[0]['heavy']) or 'none'}")
     line("ours, nothing cached", cold)
     line("ours, the whole backtest, caches standing", found["whole_backtest"])
     line("optopsy, every strangle it enumerates", theirs, ratio(theirs, ours))
     print(f"  goal 3x: {'met' if median(theirs) >= 3 * median(ours) else 'MISSED'}")
-    line("  of that, until its data are loaded", _until_loaded(theirs))
+    line("  of that, until its data are loaded", _until_loaded(theirs), name="until")
     trades = found["whole_backtest"][0]["trades"]
     entries = theirs[0]["trades"]
     print(f"""  It is not the same job. optopsy enumerates {entries:,} entries of up to
@@ -245,7 +249,12 @@ def first_trade(folder: Path, rounds: int, part: int) -> None:
 
 
 def _until_loaded(runs: list[Told]) -> list[Told]:
-    return [run | {"seconds": run["loaded"] - run["ready"] + run["seconds"]} for run in runs]
+    """The same runs, to the instant at which the data were in memory."""
+    left = [run["ready"] - run["loaded"] for run in runs]
+    return [
+        run | {"until": run["seconds"] - rest, "until cpu": run["loaded cpu"]}
+        for run, rest in zip(runs, left, strict=True)
+    ]
 
 
 def main() -> None:
@@ -264,6 +273,7 @@ def main() -> None:
         parts = Store.at(folder / "store").parts("quotes")
         rows = sum(part.rows for part in parts)
         print(f"{rows:,} rows in {len(parts)} files; medians of {given.rounds} [extremes]")
+        print(f"load before it began: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
         for title, contest in contests.items():
             if given.only in title:
                 contest(folder, given.rounds, QUICK if given.quick else 1)

@@ -312,7 +312,7 @@ def quoted_days(draw):
 
 
 @given(quoted_days())
-@settings(max_examples=300)
+@settings(max_examples=100)
 def test_next_rows_are_those_of_a_plain_dictionary(days_of_contracts):
     contracts = [contract for day in days_of_contracts for contract in day]
     starts = np.cumsum([0, *(len(day) for day in days_of_contracts)])
@@ -334,6 +334,7 @@ def test_next_rows_are_those_of_a_plain_dictionary(days_of_contracts):
 
 
 @given(quoted_days())
+@settings(max_examples=40)
 def test_keys_rise_as_contracts_do(days_of_contracts):
     for day in days_of_contracts:
         keys = contract_keys(*np.array(day, np.int32).T)
