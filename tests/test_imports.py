@@ -143,7 +143,7 @@ def test_rows_read_are_those_stored_and_those_rejected(fuzzed):
     assert len(report.reasons) < 70
 
 
-@settings(max_examples=40)
+@settings(max_examples=25)
 @given(
     st.lists(
         st.one_of(
@@ -335,7 +335,7 @@ def test_a_file_cut_off_in_the_middle_leaves_nothing_in_the_store(tmp_path):
 
 
 def test_killed_at_random_moments_a_large_import_ends_the_same(tmp_path):
-    told = importing.measured(rows=400_000, kills=4, seed=3, folder=tmp_path)
+    told = importing.measured(rows=400_000, kills=3, seed=3, folder=tmp_path)
 
     assert told["same"]
     assert (told["read"], told["stored"], told["rejected"]) == (400_000, 800_000, 0)
@@ -355,6 +355,12 @@ def test_the_same_file_twice_changes_nothing_and_says_so(tmp_path):
     assert (first.added.new, second.added.new, second.added.same) == (100, 0, 100)
     assert second.sentences()[1] == "Nothing changed: all 100 were there."
     assert store_in(tmp_path).parts(QUOTES) == before
+
+
+def test_a_file_without_rows_says_so(tmp_path):
+    report = import_files("dolthub", [dolthub(tmp_path, 0)], store_in(tmp_path))
+
+    assert report.sentences()[1] == "Nothing changed: there was no row."
 
 
 def test_a_corrected_file_changes_its_rows_only(tmp_path):

@@ -97,7 +97,9 @@ class ImportReport:
         added = self.added
         files = "1 file" if self.files == 1 else f"{self.files:,} files"
         said = [f"{self.name}: {files}, {self.read:,} rows read in {self.seconds:.1f} s."]
-        if added.new or added.changed:
+        if not self.read:
+            said.append("Nothing changed: there was no row.")
+        elif added.new or added.changed:
             said.append(
                 f"In the store: {added.new:,} new, {added.changed:,} changed, "
                 f"{added.same:,} as they were."
