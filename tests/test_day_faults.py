@@ -170,12 +170,28 @@ def test_strikes_that_were_there_yesterday():
 
 def test_a_settlement_that_is_gone():
     before, chain = clean(place=0), clean(place=1)
-    shortest = min(chain.expiries)
+    second = sorted(chain.expiries)[1]
 
-    left = chain.where(chain.expiry != np.datetime64(shortest))
+    left = chain.where(chain.expiry != np.datetime64(second))
 
     assert faults_of(chain, before) == set()
     assert faults_of(left, before) == {Fault.MISSING_STRIKES}
+
+
+def test_a_vendor_may_leave_out_the_last_days_before_expiry():
+    before, chain = clean(place=0), clean(place=1)
+
+    left = chain.where(chain.expiry != np.datetime64(min(chain.expiries)))
+
+    assert faults_of(left, before) == set()
+
+
+def test_ladders_may_move_with_the_spot():
+    before, chain = clean(place=0), clean(place=1)
+    below = before.where(before.strike <= 2500)
+    above = chain.where(chain.strike >= 2200)
+
+    assert faults_of(above, below) == set()
 
 
 def test_a_settlement_that_has_expired_is_not_missed():

@@ -22,7 +22,6 @@ from numpy.typing import NDArray
 from dollarbill_core.market.carry import Rates
 from dollarbill_core.market.chains import Chain
 from dollarbill_core.market.faults import Fault
-from dollarbill_core.market.ladders import Booleans
 from dollarbill_core.market.parity import implied_spot, vol_near
 from dollarbill_core.market.row_faults import Matched, Studied, studied
 
@@ -41,7 +40,7 @@ _IS_FULL = (
     0.8  # share of strikes with both sides, from which a chain is taken for whole ladders
 )
 _FEWEST_PAIRS = 5  # of a settlement that would be missed
-_GONE = 0.05  # share of the contracts of the day before, still alive, that may vanish
+_GONE = 0.05  # share of the contracts between those that remain that may vanish
 _HOLE = 2.0  # times the widest of the two intervals on either side
 _HOLE_NEAR, _SHORT = 0.05, 60 / 365  # of the spot, and years: where ladders are even
 
@@ -132,24 +131,36 @@ def lacks_strikes(now: Studied, match: Matched | None = None, split: float = 1.0
 
     A file of the most traded contracts lists what was traded, and nothing is missing from it:
     only where four in five strikes have both sides is a chain held to its ladders. Then it
-    lacks strikes if a settlement that is still alive, of five pairs or more, is gone; if more
-    than a twentieth of the living contracts of the day before are gone; if no pair lies
-    within a tenth of the spot; or if a ladder of two months at most skips, within a twentieth
-    of the spot, an interval more than twice as wide as the two on either side. Longer ladders
-    have such steps by themselves: SPX had 1140, 1150, 1175 and 1180 in 2011.
+    lacks strikes if a settlement of five pairs or more is gone while an earlier one is there;
+    if more than a twentieth of the contracts of the day before are gone from between those
+    that remain; if no pair lies within a tenth of the spot; or if a ladder of two months at
+    most skips, within a twentieth of the spot, an interval more than twice as wide as the two
+    on either side. Longer ladders have such steps by themselves: SPX had 1140, 1150, 1175 and
+    1180 in 2011. Ladders that move with the spot lose their ends, and vendors leave out the
+    last days before expiry: neither is a fault.
     """
     if _is_full(now.chain) and (_has_no_pair_near(now) or _has_hole(now)):
         return True
     if match is None or split != 1.0 or not _is_full(match.previous):
         return False
-    previous, today = match.previous, np.datetime64(now.chain.as_of.date(), "D")
-    alive: Booleans = previous.expiry > today
-    count = int(alive.sum())
-    if not count:
-        return False
-    gone = alive.copy()
-    gone[match.before] = False
-    return float(gone.sum()) > _GONE * count or _settlement_gone(previous, alive, gone)
+    return _has_lost(now, match)
+
+
+def _has_lost(now: Studied, match: Matched) -> bool:
+    """Whether settlements, or contracts between those that remain, have gone overnight."""
+    previous = match.previous
+    codes, number = np.unique(_settlements(previous), return_inverse=True)
+    strike, kept = previous.strike, number[match.before]
+    low, high = np.full(len(codes), np.inf), np.full(len(codes), -np.inf)
+    np.minimum.at(low, kept, strike[match.before])
+    np.maximum.at(high, kept, strike[match.before])
+    between = (strike >= low[number]) & (strike <= high[number])
+    lost = int(between.sum()) - len(match.before)
+    listed = np.bincount(number)
+    gone = (high < low) & (listed >= 2 * _FEWEST_PAIRS)
+    first = np.datetime64(now.chain.expiry.min(), "D").astype(np.int64)
+    later = (codes & ((1 << _DAY_BITS) - 1)) > first
+    return lost > _GONE * int(between.sum()) or bool((gone & later).any())
 
 
 def _is_full(chain: Chain) -> bool:
@@ -187,14 +198,6 @@ def _has_hole(now: Studied) -> bool:
     )
     hole = short & whole & (ends <= _HOLE_NEAR) & (step[middle] > _HOLE * wider * (1 + 1e-9))
     return bool(hole.any())
-
-
-def _settlement_gone(previous: Chain, alive: Booleans, gone: Booleans) -> bool:
-    codes = _settlements(previous)
-    _, number = np.unique(codes, return_inverse=True)
-    listed = np.bincount(number[alive], minlength=int(number.max()) + 1)
-    lost = np.bincount(number[gone], minlength=len(listed))
-    return bool(((listed >= 2 * _FEWEST_PAIRS) & (lost == listed)).any())
 
 
 # ---------------------------------------------------------------- splits and jumps
