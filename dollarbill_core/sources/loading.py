@@ -127,8 +127,8 @@ def _checked_symbols(store: Store, symbols: Iterable[str]) -> tuple[str, ...]:
     there = store.symbols()
     if not there:
         raise NotStored(
-            f"no quotes at {store.place.name}: dollarbill data import reads a vendor's files, "
-            "dollarbill data fetch the public history"
+            f"no quotes at {store.place.name}: fill it with dollarbill data import, from a "
+            "vendor's files, or with dollarbill data fetch, from the public history"
         )
     if not names:
         raise ValueError(f"name at least one symbol of {_listed(there)}")
@@ -271,11 +271,12 @@ def _provenance(store: Store, quoted: Mapping[str, _Quoted], interest: Interest)
     used = [derived.header["digest"] for each in quoted.values() for _, derived in each.years]
     bare = [name for name, each in quoted.items() if _is_bare(each.known)]
     days = sorted({day for each in quoted.values() for day in each.served})
+    period = [(each.expected[0], each.expected[-1]) for each in quoted.values()]
     return Provenance(
         source=f"{_title(store)}: {', '.join(sources)}",
         quotes=Quotes.MODELLED if modelled else Quotes.QUOTED,
         as_of=close_instant(days[-1]),
-        data_hash=fingerprint([used, [each.expected for each in quoted.values()]]),
+        data_hash=fingerprint([used, period]),
         warnings=("NO DIVIDENDS",) if bare else (),
         assumptions=(
             SENTENCE,
