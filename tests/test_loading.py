@@ -534,7 +534,7 @@ def test_a_folder_without_a_store_says_how_to_fill_one(tmp_path):
     nowhere = tmp_path / "nowhere"
 
     with pytest.raises(
-        NotStored, match=r"no quotes at .*nowhere: dollarbill data import"
+        NotStored, match=r"no quotes at .*nowhere: fill it with dollarbill data import"
     ) as no:
         load_chains(str(nowhere), ["SPY"], *YEAR)
 
