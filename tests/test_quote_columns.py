@@ -4,6 +4,7 @@ import multiprocessing
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -13,9 +14,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dollarbill_core.sources.catalog import Damaged
+from dollarbill_core.sources.catalog import MANIFEST, Damaged
 from dollarbill_core.sources.column_kernels import merge_days
 from dollarbill_core.sources.columns import damage
+from dollarbill_core.sources.partitions import digest
 from dollarbill_core.sources.quote_columns import (
     NO_INSTANT,
     MissingQuotes,
@@ -180,10 +182,32 @@ def test_bytes_changed_by_hand_are_seen_though_the_size_is_the_same(tmp_path):
 
     file.write_bytes(whole[:50] + bytes([whole[50] ^ 1]) + whole[51:])
 
-    with pytest.raises(Damaged, match="was changed by others"):
+    with pytest.raises(Damaged, match="holds other bytes than were written"):
         quote_columns(Store.at(tmp_path), "SPX", 2021)
     columns_of(store)[0].unlink()
-    with pytest.raises(Damaged, match="was changed by others"):
+    with pytest.raises(Damaged, match="holds other bytes than were written"):
+        quote_columns(Store.at(tmp_path), "SPX", 2021)
+
+
+@pytest.mark.parametrize("last_first", [[1, 0, 2], [2, 0, 1]])
+def test_rows_out_of_order_are_damage_even_where_the_catalog_vouches_for_them(
+    last_first, tmp_path
+):
+    rows = [quote(MONDAY, 3800), quote(MONDAY, 3900), quote(TUESDAY, 3800)]
+    store = stored(tmp_path, rows)
+    part, file = store.part("quotes", "SPX", 2021), parquet_of(store)
+    table = store.read("quotes", "SPX", 2021).take(last_first)
+    pq.write_table(table, file, store_decimal_as_integer=True)
+    named = file.rename(file.with_name(f"{digest(file)[:16]}.parquet"))
+    forged = replace(
+        part,
+        digest=digest(named),
+        size=named.stat().st_size,
+        path=named.relative_to(tmp_path).as_posix(),
+    )
+    store.place.replace(MANIFEST, store.catalog.after([forged]).content)
+
+    with pytest.raises(Damaged, match="has rows that are out of order"):
         quote_columns(Store.at(tmp_path), "SPX", 2021)
 
 

@@ -212,13 +212,14 @@ def _standing(store: "Store", part: Part) -> Columns | None:
     except (FileNotFoundError, DamagedColumns):
         return None
     if _written_at(store, part) != columns.header["written_at"]:
-        _require_unchanged(store, part)
+        from dollarbill_core.sources.partitions import content
+
+        content(store.place, part)  # raises if it is not what was stored
     return columns
 
 
 def _built(store: "Store", part: Part) -> Columns:
     written_at = _written_at(store, part)
-    _require_unchanged(store, part)
     arrays, header = _arrays(store, part)
     header |= {"digest": part.digest, "written_at": written_at}
     path = _cache(store, part)
@@ -281,16 +282,8 @@ def _written_at(store: "Store", part: Part) -> int | None:
         found = None
     if found is None or found.st_size != part.size:
         _table(store, part, ("date",))  # the store itself says what is wrong
-        raise _damaged(store, part, "was changed by others than the store")
+        raise _damaged(store, part, "is being changed by others than the store")
     return found.st_mtime_ns
-
-
-def _require_unchanged(store: "Store", part: Part) -> None:
-    if store.place.filesystem is None:
-        from dollarbill_core.sources.partitions import digest
-
-        if digest(Path(store.place.address(part.path))) != part.digest:
-            raise _damaged(store, part, "was changed by others than the store")
 
 
 def _damaged(store: "Store", part: Part, why: str) -> Damaged:
@@ -304,13 +297,13 @@ def _damaged(store: "Store", part: Part, why: str) -> Damaged:
 
 def _arrays(store: "Store", part: Part) -> tuple[dict[str, Array], dict[str, Any]]:
     """The arrays of one part, and the header without what the cache adds."""
-    table = _last_snapshots(_table(store, part, (*_NAMES, *_NUMBERS)))
+    table = _last_snapshots(_proved_table(store, part))
     arrays = _day_index(_numbers(table, "date"))
     codes = {name: _codes(table[name]) for name in _NAMES}
     arrays["root"] = codes["root"][0]
     arrays |= {name: _numbers(table, name) for name in _NUMBERS if name != "date"}
     keys = contract_keys(*(arrays[name] for name in ("root", "expiry", "right", "strike")))
-    if not _rises(keys, arrays["starts"]):
+    if not (_rises(keys, arrays["starts"]) and (np.diff(arrays["days"]) > 0).all()):
         raise _damaged(store, part, "has rows that are out of order")
     arrays["next_row"] = next_day_rows(keys, arrays["starts"])
     header = {"symbol": part.symbol, "year": part.year, "rows": len(keys)}
@@ -322,6 +315,17 @@ def _table(store: "Store", part: Part, names: Sequence[str]) -> "pa.Table":
     import pyarrow as pa
 
     return pa.concat_tables(store.chunks("quotes", part.symbol, part.year, names, coded=True))
+
+
+def _proved_table(store: "Store", part: Part) -> "pa.Table":
+    """The rows of one part, text as codes, its file held to the digest."""
+    import pyarrow as pa
+
+    from dollarbill_core.sources.partitions import Partition
+    from dollarbill_core.sources.schema import QUOTES
+
+    opened = Partition(store.place, part, QUOTES, coded=True, proved=True)
+    return pa.concat_tables(opened.chunks((*_NAMES, *_NUMBERS)))
 
 
 def _last_snapshots(table: "pa.Table") -> "pa.Table":
