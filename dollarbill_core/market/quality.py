@@ -1,4 +1,21 @@
-"""How good quotes are, by day and by period: faults counted, a score from 0 to 1, coverage."""
+"""How good quotes are, by day and by period: faults counted, a score from 0 to 1, coverage.
+
+A day's score asks what a seller of premium could rely on::
+
+    score = (1 - grave rows / rows to sell) x (1 - cost) for each fault of the whole day
+
+Rows to sell are those with a bid, and those that lack one though an option worth less has it.
+Grave is what makes such a row unusable or untrue (``faults.GRAVE``), each row once however many
+faults it has. Far strikes without a bid describe the market, and a vendor's vol is not used:
+neither costs anything. A fault of the whole day takes a share of what is left
+(``faults.DAY_COST``): all of it where nobody could have traded, or strikes and spot are not of
+the same shares; half where the spot is wrong; a quarter where strikes are missing.
+
+20 quotes with a bid, 17 of them crossed and one locked, score (1 - 18 / 20) = 0.10; with an
+asynchronous spot as well, half of that.
+
+A period's score is the mean of the days that have a chain; ``coverage`` says how many do.
+"""
 
 import math
 from collections.abc import Mapping
