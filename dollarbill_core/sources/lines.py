@@ -124,7 +124,7 @@ def blocks(file: Path, start: int = 0, size: int = BLOCK) -> Iterator[Block]:
 
 def read_block(data: bytes, fields: int, cells: Sequence[Cell]) -> Lines:
     """The lines of a block as numbers: the kernel's, and the twin's where that is unsure."""
-    count = data.count(b"\n")
+    count = _newlines(data)
     slots = sum(SLOTS.get(cell.kind, 1) for cell in cells)
     starts, read, values = np.zeros(count + 1), np.zeros(count), np.zeros(slots * count)
     texts, known = np.zeros(2 * _MOST_TEXTS), np.zeros(1)
@@ -181,6 +181,11 @@ class _Texts:
                 codes = np.where(good, table[cell.slot], 0).astype(np.int32)
                 found[cell.slot] = Names(codes, known)
         return found
+
+
+def _newlines(data: bytes) -> int:
+    """As ``data.count`` would say, in half the time where lines are short."""
+    return int(np.count_nonzero(np.frombuffer(data, np.uint8) == ord("\n")))
 
 
 def _words(data: bytes) -> NDArray[np.float64]:
@@ -257,7 +262,7 @@ def _skipped(file: Path, text: IO[bytes], size: int) -> int:
         passed = text.read(min(size, BLOCK))
         if not passed:
             raise UnreadableFile(f"{file} is shorter than when its import began: start again")
-        count += passed.count(b"\n")
+        count += _newlines(passed)
         size -= len(passed)
     return count
 
@@ -273,7 +278,7 @@ def _blocks(text: IO[bytes], done: Any, at: int, line: int, size: int) -> Iterat
             at += cut + dropped
             dropped = 0
             yield Block(block, line, at, done())
-            line += block.count(b"\n")
+            line += _newlines(block)
         if len(rest) > LONGEST_LINE + 1:
             dropped += len(rest) - LONGEST_LINE - 1
             rest = rest[: LONGEST_LINE + 1]
