@@ -11,6 +11,7 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from uuid import uuid4
 
 import pyarrow as pa
 import pytest
@@ -424,6 +425,38 @@ def test_a_writer_that_was_killed_holds_no_lock(tmp_path):
 
     with Store.at(tmp_path).change("mine") as change:
         assert change.commit() == Added()
+
+
+def test_a_change_from_another_machine_meanwhile_is_seen_and_not_overwritten(
+    tmp_path, monkeypatch
+):
+    """There is no lock between machines: here each has its own local folder and lock."""
+    url = f"memory://{uuid4()}/chains"
+    here, there = (Store.at(url, tmp_path / name) for name in ("here", "there"))
+    looked = []
+
+    def meddled(place):
+        found = catalog.current_catalog(place)
+        looked.append(place)
+        if len(looked) == 1:  # we have read the catalog, and now are merging
+            with there.change("import") as change:
+                change.add(QUOTES, "QQQ", chains([MONDAY], 2))
+                change.commit()
+        return found
+
+    with here.change("import") as change:
+        change.add(QUOTES, "SPY", chains([MONDAY], 3))
+        monkeypatch.setattr(changes, "current_catalog", meddled)
+        with pytest.raises(StoreBusy, match="was changed from another machine meanwhile"):
+            change.commit()
+        seen = Store.at(url).symbols()
+        change.commit()
+
+    assert seen == ("QQQ",)
+    assert Store.at(url).symbols() == ("QQQ", "SPY")
+    assert not [
+        each for place in ("here", "there") for each in (tmp_path / place).rglob("*.arrow")
+    ]
 
 
 READ = """

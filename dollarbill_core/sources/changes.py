@@ -188,26 +188,32 @@ class Change:
         with _writing(self._place):
             self._spool()
             before = current_catalog(self._place)
-            left = before.without(self._discarded)
-            written = _by_partition(self._runs)
-            old = [left.parts.get(key) for key in written]
-            with ThreadPoolExecutor(_WORKERS) as pool:  # pyarrow and numpy let others run
-                merged = list(pool.map(self._merged, written, old, written.values()))
-            added = sum((one for _, one in merged), Added())
-            after = left.after(part for part, _ in merged if part is not None)
-            if after != before:
-                if current_catalog(self._place) != before:
-                    raise StoreBusy(
-                        f"{self._place.name} was changed by another machine meanwhile: "
-                        "begin again"
-                    )
-                self._place.replace(MANIFEST, after.content)
+            after, added = self._merged_into(before.without(self._discarded))
+            self._replace(before, after)
         self._committed(after)
         with suppress(OSError):  # the rows are in: what is not cleared now is cleared next time
             collect(self._place)
             self.abandon()
         self.close()
         return added
+
+    def _merged_into(self, catalog: Catalog) -> tuple[Catalog, Added]:
+        """The catalog with all that was added, whose files are written; readers see none."""
+        written = _by_partition(self._runs)
+        old = [catalog.parts.get(key) for key in written]
+        with ThreadPoolExecutor(_WORKERS) as pool:  # pyarrow and numpy let others run
+            merged = list(pool.map(self._merged, written, old, written.values()))
+        added = sum((one for _, one in merged), Added())
+        return catalog.after(part for part, _ in merged if part is not None), added
+
+    def _replace(self, before: Catalog, after: Catalog) -> None:
+        if after == before:
+            return
+        if current_catalog(self._place) != before:
+            raise StoreBusy(
+                f"{self._place.name} was changed from another machine meanwhile: commit again"
+            )
+        self._place.replace(MANIFEST, after.content)
 
     def _merged(
         self, key: Key, old: Part | None, runs: list[tuple[Run, list[int]]]

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from dollarbill_core.sources.partitions import Span
 from dollarbill_core.sources.places import StoreError, write_whole
@@ -74,7 +75,7 @@ def _by_day(rows: pa.Table) -> tuple[pa.Table, list[int]]:
     """The rows by day, and where each batch ends."""
     days = day_numbers(rows)
     if (days[1:] < days[:-1]).any():
-        order = np.argsort((days - days.min()).astype(np.uint16), kind="stable")
+        order = _stable_order(days)
         rows, days = taken(rows, order), days[order]
     years = days.astype("datetime64[D]").astype("datetime64[Y]")
     starts = np.flatnonzero(np.diff(days)) + 1
@@ -87,11 +88,18 @@ def _by_day(rows: pa.Table) -> tuple[pa.Table, list[int]]:
     return rows, [*ends, len(days)]
 
 
+def _stable_order(days: NDArray[np.int32]) -> NDArray[np.int64]:
+    """The rows by day, those of one day as they came; short numbers are sorted by radix."""
+    offsets = days - days.min()
+    kind = np.uint16 if offsets.max() < 2**16 else np.int32
+    return np.argsort(offsets.astype(kind), kind="stable")
+
+
 def slices(spans: Sequence[Span], most: int) -> list[tuple[date, date]]:
     """Stretches of days, first and last, that together cover all spans.
 
-    Each holds about ``most`` rows or one day; how the rows of a span lie on its days is not
-    known, so they are taken to be spread evenly.
+    Each holds about ``most`` rows, or one day that has rows. How the rows of a span lie on its
+    days is not known, so they are taken to be spread evenly.
     """
     first = min(span.first for span in spans)
     days = (max(span.last for span in spans) - first).days + 1
