@@ -242,20 +242,13 @@ def _cheapest_later(x: Floats, ask: Floats, term: Places, years: Floats) -> Floa
         return cheapest
     grid, at = np.unique(x, return_inverse=True)
     best = np.full(len(grid), np.inf)
-    waiting: list[Places] = []
-    before = np.nan
     starts = np.flatnonzero(np.diff(term, prepend=-1))
     parts = np.split(np.arange(len(x)), starts[1:])
     for place in np.argsort(-years[term[starts]], kind="stable").tolist():
         part = parts[place]
-        when = years[term[part[0]]]
-        if when != before:
-            for rows in waiting:
-                np.minimum.at(best, at[rows], ask[rows])
-            waiting, before = [], when
-            np.minimum.accumulate(best, out=best)
         cheapest[part] = best[at[part]]
-        waiting.append(part)
+        np.minimum.at(best, at[part], ask[part])
+        np.minimum.accumulate(best, out=best)
     return cheapest
 
 

@@ -21,6 +21,7 @@ Prices: Comment", Journal of Finance 28 (1973), for the inequality of American o
 
 import math
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -107,47 +108,78 @@ def parity_of(
     A European call at 100 is quoted 5.00 to 5.20, its put 4.00 to 4.10: without interest the
     forward is at least 100 + 5.00 - 4.10 = 100.90 and at most 100 + 5.20 - 4.00 = 101.20.
     """
-    call, put = _pairs(ladders)
-    terms, term = len(ladders.years), ladders.term[call]
-    bid, ask, strike = ladders.bid, ladders.ask, ladders.strike[call]
-    sound = (bid[call] > 0) & (bid[put] > 0) & (ask[call] > bid[call]) & (ask[put] > bid[put])
-    with np.errstate(invalid="ignore"):
-        synthetic = (bid[call] + ask[call] - bid[put] - ask[put]) / 2
-    places = np.flatnonzero(sound & np.isfinite(synthetic))
-    nearest = _Nearest.of(term[places], np.abs(synthetic[places]), terms)
-    near = nearest.table(_NEAR, places)
-    given = np.exp(-rates * ladders.years)
-    discounts, doubts = _discounts(
-        nearest.table(_FOR_DISCOUNT, places), strike, synthetic, ladders, given
-    )
-    at = near[:, 0]
-    centre = np.where(at >= 0, strike[at] if len(strike) else np.nan, np.nan)
-    told = centre * discounts + _picked(synthetic, at)
+    pairs = _quoted(ladders)
+    places = np.flatnonzero(np.isfinite(pairs.synthetic))
+    near_money = np.abs(pairs.synthetic[places])
+    nearest = _Nearest.of(pairs.term[places], near_money, len(ladders.years))
+    near, many = nearest.table(_NEAR, places), nearest.table(_FOR_DISCOUNT, places)
+    discounts, doubts = _discounts(many, pairs, ladders, np.exp(-rates * ladders.years))
+    centre = _picked(pairs.strike, near[:, 0])
+    told = centre * discounts + _picked(pairs.synthetic, near[:, 0])
     early = _early(ladders, spot, told, nearest.sizes, dividend_yield)
-    doubt = np.abs(strike - centre[term]) * (doubts / discounts)[term]
-    d, american = discounts[term], ~ladders.european[term]
-    sold = np.where(bid[call] > 0, bid[call] - ask[put], -np.inf)
-    bought = np.where(bid[put] > 0, ask[call] - bid[put], np.inf)
-    least = np.where(american, sold + d * strike, strike + sold / d) - doubt
-    most = np.where(american, bought + strike + early[term], strike + bought / d) + doubt
-    agreed = _row_medians(_picked(strike + synthetic / d, near))
+    doubt = np.abs(pairs.strike - centre[pairs.term]) * (doubts / discounts)[pairs.term]
+    least, most = _bounds(pairs, ladders, discounts, early)
+    agreed = _medians(near, pairs.strike + pairs.synthetic / discounts[pairs.term])
     carried = spot * np.exp((rates - dividend_yield) * np.maximum(ladders.years, 0.0))
-    straddle = _picked((bid[call] + ask[call] + bid[put] + ask[put]) / 2, at)
     forwards = np.where(nearest.sizes > 0, agreed, carried)
     return Parity(
-        call,
-        put,
-        least,
-        most,
-        _medians(near, least),
-        _medians(near, most),
+        pairs.call,
+        pairs.put,
+        least - doubt,
+        most + doubt,
+        _medians(near, least - doubt),
+        _medians(near, most + doubt),
         discounts,
         doubts,
         centre,
         nearest.sizes,
         forwards,
-        straddle / (_STRADDLE * discounts * forwards),
+        _picked(pairs.straddle, near[:, 0]) / (_STRADDLE * discounts * forwards),
     )
+
+
+class _Quoted(NamedTuple):
+    """Pairs as they are quoted, dollars per share, shape (pairs,).
+
+    ``sold`` is what selling the call and buying the put brings at least, ``bought`` what the
+    reverse costs at most; ``synthetic`` lies half way, NaN where a quote is not sound.
+    """
+
+    call: Places
+    put: Places
+    term: Places
+    strike: Floats
+    sold: Floats
+    bought: Floats
+    synthetic: Floats
+    straddle: Floats
+
+
+def _quoted(ladders: Ladders) -> _Quoted:
+    call, put = _pairs(ladders)
+    bid, ask = ladders.bid, ladders.ask
+    sold = np.where(bid[call] > 0, bid[call] - ask[put], -np.inf)
+    bought = np.where(bid[put] > 0, ask[call] - bid[put], np.inf)
+    wide = (ask[call] > bid[call]) & (ask[put] > bid[put])
+    sound = wide & np.isfinite(sold) & np.isfinite(bought)
+    synthetic, straddle = np.full((2, len(call)), np.nan)
+    synthetic[sound] = (sold[sound] + bought[sound]) / 2
+    straddle[sound] = (bid[call] + ask[call] + bid[put] + ask[put])[sound] / 2
+    strike, term = ladders.strike[call], ladders.term[call]
+    return _Quoted(call, put, term, strike, sold, bought, synthetic, straddle)
+
+
+def _bounds(
+    pairs: _Quoted, ladders: Ladders, discounts: Floats, early: Floats
+) -> tuple[Floats, Floats]:
+    """The least and the most that each pair says: of the forward, or of the spot."""
+    discount, american = discounts[pairs.term], ~ladders.european[pairs.term]
+    strike = pairs.strike
+    spot_least = pairs.sold + discount * strike
+    spot_most = pairs.bought + strike + early[pairs.term]
+    least = np.where(american, spot_least, strike + pairs.sold / discount)
+    most = np.where(american, spot_most, strike + pairs.bought / discount)
+    return least, most
 
 
 def _pairs(ladders: Ladders) -> tuple[Places, Places]:
@@ -209,7 +241,7 @@ def _row_medians(values: Floats) -> Floats:
 
 
 def _discounts(
-    table: Places, strike: Floats, synthetic: Floats, ladders: Ladders, given: Floats
+    table: Places, pairs: _Quoted, ladders: Ladders, given: Floats
 ) -> tuple[Floats, Floats]:
     """Discounts and their doubts; of European options the pairs' own where they tell it.
 
@@ -217,19 +249,8 @@ def _discounts(
     pairs that lie half the list apart. Source: Theil, "A rank-invariant method of linear and
     polynomial regression analysis", Proc. KNAW 53 (1950), the incomplete method.
     """
-    years = ladders.years
-    k = _picked(strike, table)
-    order = np.argsort(k, axis=1)  # NaN last
-    k = np.take_along_axis(k, order, 1)
-    y = np.take_along_axis(_picked(synthetic, table), order, 1)
-    count = np.isfinite(k).sum(axis=1)
-    column = np.arange(k.shape[1])
-    partner = column + (count[:, None] // 2)
-    valid = partner < count[:, None]
-    other = np.where(valid, partner, 0)
-    across = np.where(valid, np.take_along_axis(k, other, 1) - k, np.nan)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        slopes = np.where(across > 0, -(np.take_along_axis(y, other, 1) - y) / across, np.nan)
+    years, count = ladders.years, (table >= 0).sum(axis=1)
+    slopes = _slopes(_picked(pairs.strike, table), _picked(pairs.synthetic, table), count)
     found = _row_medians(slopes)
     error = 2 * _row_medians(np.abs(slopes - found[:, None])) / np.sqrt(np.maximum(count, 1))
     known = ladders.european & (count >= _FEWEST_FOR_DISCOUNT) & (found > 0)
@@ -239,6 +260,23 @@ def _discounts(
     open_rate = np.where(ladders.european, _RATE_DOUBT, _AMERICAN_DOUBT)
     doubt = given * -np.expm1(-open_rate * np.maximum(years, 0.0))
     return np.where(known, found, given), np.where(known, 2 * error, doubt)
+
+
+def _slopes(strike: Floats, synthetic: Floats, count: Places) -> Floats:
+    """By how much call less put falls per dollar of strike, between couples of pairs.
+
+    One settlement a row, of which the first ``count`` are pairs; NaN where there is no couple.
+    """
+    order = np.argsort(strike, axis=1)  # NaN last
+    k, y = (np.take_along_axis(each, order, 1) for each in (strike, synthetic))
+    partner = np.arange(k.shape[1]) + (count[:, None] // 2)
+    valid = partner < count[:, None]
+    other = np.where(valid, partner, 0)
+    across = np.where(valid, np.take_along_axis(k, other, 1) - k, np.nan)
+    falls = y - np.take_along_axis(y, other, 1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        slopes: Floats = np.where(across > 0, falls / across, np.nan)
+    return slopes
 
 
 def _early(
