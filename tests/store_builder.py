@@ -1,7 +1,7 @@
 """Stores made for tests: of rows that a test names, or of real files."""
 
 from collections.abc import Iterable, Mapping
-from datetime import date
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
 
@@ -9,7 +9,7 @@ import numpy as np
 
 from dollarbill_core.sources.imports import import_files
 from dollarbill_core.sources.rows import DailyPrice, price_rows, quote_rows
-from dollarbill_core.sources.schema import PRICES, PRINTS, QUOTES, RATES, Table
+from dollarbill_core.sources.schema import GAPS, PRICES, PRINTS, QUOTES, RATES, Table
 from dollarbill_core.sources.store import Store
 from dollarbill_core.values.provenance import Quotes
 
@@ -87,6 +87,19 @@ def with_print(store: Store, root: str, day: date, price: str) -> Store:
 
     row = {"root": root, "date": day, "price": Decimal(price), "source": "made by hand"}
     return with_rows(store, PRINTS, "", pa.Table.from_pylist([row], schema=PRINTS.schema))
+
+
+def with_gap(store: Store, symbol: str, day: date, why: str | None) -> Store:
+    """The store with one day that a collector missed."""
+    import pyarrow as pa
+
+    row = {
+        "date": day,
+        "symbol": symbol,
+        "why": why,
+        "recorded_at": datetime(2021, 2, 1, tzinfo=UTC),
+    }
+    return with_rows(store, GAPS, "", pa.Table.from_pylist([row], schema=GAPS.schema))
 
 
 def imported(store: Store, *files: tuple[str, Path]) -> Store:

@@ -14,13 +14,14 @@ from dollarbill_core.sources.daily import (
     Daily,
     Interest,
     daily_of,
+    gaps_of,
     interest_of,
     prints_of,
     trailing_dividends,
 )
 from dollarbill_core.sources.rows import DailyPrice
 from dollarbill_core.sources.store import Store
-from tests.store_builder import closes, with_interest, with_prices, with_print
+from tests.store_builder import closes, with_gap, with_interest, with_prices, with_print
 
 FIRST, SECOND, THIRD = date(2021, 1, 4), date(2021, 1, 5), date(2021, 1, 6)
 
@@ -148,6 +149,17 @@ def test_prints_by_root_and_day_are_exact(store):
     with_print(store, "VIX", SECOND, "24.333333")
 
     assert prints_of(store) == {("SPX", FIRST): D("3701.45"), ("VIX", SECOND): D("24.333333")}
+
+
+def test_a_gap_without_a_reason_is_none_any_more(store):
+    with_gap(store, "XYZ", FIRST, "no answer")
+    with_gap(store, "XYZ", SECOND, "no answer")
+    with_gap(store, "ABC", THIRD, "no answer")
+
+    assert gaps_of(store, "XYZ") == {FIRST: "no answer", SECOND: "no answer"}
+    for taken_back in ("", None):
+        with_gap(store, "XYZ", SECOND, taken_back)
+        assert gaps_of(store, "XYZ") == {FIRST: "no answer"}
 
 
 def test_without_curves_interest_is_the_feds_target(store):

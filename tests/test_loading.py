@@ -28,6 +28,7 @@ from tests.store_builder import (
     closes,
     imported,
     quote,
+    with_gap,
     with_interest,
     with_prices,
     with_print,
@@ -482,6 +483,16 @@ def test_history_reaches_into_the_year_before(store):
 
     assert days.days.tolist() == [last, MONDAY]
     assert days.sessions == (MONDAY,)
+
+
+def test_a_day_that_the_collector_missed_is_told(store):
+    with_prices(with_quotes(store, rows(MONDAY)), "XYZ", closes(PRICES))
+    for symbol, day in (("XYZ", TUESDAY), ("ABC", TUESDAY), ("XYZ", MONDAY)):
+        with_gap(store, symbol, day, "no answer in 30 s")
+
+    told = loaded(store).provenance.assumptions[-1]
+
+    assert told == "XYZ: the collector missed 1 day, first 2021-01-05: no answer in 30 s."
 
 
 def test_rows_that_an_import_rejected_are_told(store, tmp_path):

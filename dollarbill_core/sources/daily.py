@@ -181,6 +181,25 @@ def prints_of(store: Store) -> dict[tuple[str, date], Decimal]:
     return {(roots[root], day): _dollars(price) for root, day, price in rows}
 
 
+def gaps_of(store: Store, symbol: str) -> dict[date, str]:
+    """Why days of an underlying were missed, as the collector wrote it down.
+
+    A row without a reason takes a gap back.
+    """
+    table = _table(store, "gaps")
+    if table is None:
+        return {}
+    symbols, reasons = table.header["names"]["symbol"], table.header["names"]["why"]
+    rows = zip(
+        _days(table["date"]).tolist(), table["symbol"].tolist(), table["why"].tolist(),
+        strict=True,
+    )  # fmt: skip
+    told = {
+        day: reasons[why] for day, whose, why in rows if why >= 0 and symbols[whose] == symbol
+    }
+    return {day: why for day, why in told.items() if why}
+
+
 def _table(store: Store, name: str, symbol: str = "") -> Columns | None:
     """A whole table of the store, or one symbol's, from its cache if that stands."""
     part = store.part(name, symbol)

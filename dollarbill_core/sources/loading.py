@@ -16,7 +16,7 @@ from dollarbill_core.market.chains import Chain, ChainDays, NoChains
 from dollarbill_core.market.quality import Quality
 from dollarbill_core.market.view import Chains
 from dollarbill_core.sources.columns import Columns
-from dollarbill_core.sources.daily import Interest, daily_of, interest_of, prints_of
+from dollarbill_core.sources.daily import Interest, daily_of, gaps_of, interest_of, prints_of
 from dollarbill_core.sources.derivation import SENTENCE, Known, SpotFrom
 from dollarbill_core.sources.derived import chain_on, derived_columns, quality_on
 from dollarbill_core.sources.quote_columns import quote_columns
@@ -284,6 +284,7 @@ def _provenance(store: Store, quoted: Mapping[str, _Quoted], interest: Interest)
             interest.sentence(days),
             *_bare_sentences(bare),
             *_dropped_sentences(quoted),
+            *_gap_sentences(store, quoted),
             *_rejected_sentences(store),
         ),
     )
@@ -332,6 +333,20 @@ def _dropped_sentences(quoted: Mapping[str, _Quoted]) -> tuple[str, ...]:
         told = [f"{_days(count)} {why}" for count, why in reasons if count]
         if told:
             sentences.append(f"{symbol}: left out are quotes of {' and '.join(told)}.")
+    return tuple(sentences)
+
+
+def _gap_sentences(store: Store, quoted: Mapping[str, _Quoted]) -> tuple[str, ...]:
+    """Sessions of the period that the collector missed, the first with its reason."""
+    sentences = []
+    for symbol, each in quoted.items():
+        known, there = gaps_of(store, symbol), set(each.served)
+        missed = [day for day in each.expected if day in known and day not in there]
+        if missed:
+            sentences.append(
+                f"{symbol}: the collector missed {_days(len(missed))}, first {missed[0]}: "
+                f"{known[missed[0]]}."
+            )
     return tuple(sentences)
 
 
