@@ -9,6 +9,7 @@ Python starts to the result, imports paid, files in the page cache, contestants 
 seconds of the processor, all threads together, stand beside those of the clock.
 Peers get their best: threads as they like, and beside the store's files, whose prices are exact
 decimals, a copy whose columns are all plain integers, in the same row groups and compression.
+It takes 5 GB of disk, up to 3 GB of memory and some six minutes of a machine at rest.
 """
 
 import argparse

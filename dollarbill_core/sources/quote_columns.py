@@ -29,7 +29,7 @@ Rows rise by day, root, expiry, right and strike. The header names ``symbol``, `
 import os
 import re
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -122,9 +122,10 @@ def quote_arrays(
     MissingQuotes, Damaged
         As ``quote_columns`` does.
     """
-    _require_numbers(names)
-    table = _table(store, _part(store, symbol, year), names)
-    return {name: _numbers(table, name) for name in names}
+    part = _part(store, symbol, year)
+    arrays = _room(names, part.rows)
+    _gather(store, part, arrays, 0)
+    return arrays
 
 
 def gathered_quotes(
@@ -134,21 +135,30 @@ def gathered_quotes(
 
     Shape (rows,) each, by symbol and year as ``store.parts`` lists them; see ``quote_arrays``.
     """
-    _require_numbers(names)
     parts = [
         part for part in store.parts("quotes") if symbols is None or part.symbol in symbols
     ]
     starts = np.cumsum([0, *(part.rows for part in parts)]).tolist()
-    whole = {name: np.empty(starts[-1], _NUMBERS[name][0]) for name in names}
-
-    def gather(part: Part, start: int) -> None:
-        table = _table(store, part, names)
-        for name, array in whole.items():
-            array[start : start + part.rows] = _numbers(table, name)
-
+    whole = _room(names, starts[-1])
     with ThreadPoolExecutor(os.cpu_count()) as threads:
-        list(threads.map(gather, parts, starts))
+        list(threads.map(lambda part, start: _gather(store, part, whole, start), parts, starts))
     return whole
+
+
+def _room(names: Sequence[str], rows: int) -> dict[str, Array]:
+    for name in names:
+        if name not in _NUMBERS:
+            raise ValueError(f"{name!r} is no column of numbers; there are {list(_NUMBERS)}")
+    return {name: np.empty(rows, _NUMBERS[name][0]) for name in names}
+
+
+def _gather(store: "Store", part: Part, arrays: Mapping[str, Array], start: int) -> None:
+    """Decode one part into arrays from the row ``start`` on."""
+    for rows in store.chunks("quotes", part.symbol, part.year, list(arrays)):
+        end = start + len(rows)
+        for name, array in arrays.items():
+            array[start:end] = _numbers(rows, name)
+        start = end
 
 
 def next_day_rows(keys: NDArray[np.int64], starts: NDArray[np.int64]) -> NDArray[np.int32]:
@@ -184,12 +194,6 @@ def contract_keys(root: Array, expiry: Array, right: Array, strike: Array) -> ND
         keys <<= bits
         keys |= column
     return keys
-
-
-def _require_numbers(names: Sequence[str]) -> None:
-    for name in names:
-        if name not in _NUMBERS:
-            raise ValueError(f"{name!r} is no column of numbers; there are {list(_NUMBERS)}")
 
 
 def _part(store: "Store", symbol: str, year: int) -> Part:
@@ -281,7 +285,7 @@ def _written_at(store: "Store", part: Part) -> int | None:
     except FileNotFoundError:
         found = None
     if found is None or found.st_size != part.size:
-        _table(store, part, ("date",))  # the store itself says what is wrong
+        next(store.chunks("quotes", part.symbol, part.year))  # says what is wrong
         raise _damaged(store, part, "is being changed by others than the store")
     return found.st_mtime_ns
 
@@ -308,13 +312,6 @@ def _arrays(store: "Store", part: Part) -> tuple[dict[str, Array], dict[str, Any
     arrays["next_row"] = next_day_rows(keys, arrays["starts"])
     header = {"symbol": part.symbol, "year": part.year, "rows": len(keys)}
     return arrays, header | {f"{name}s": codes[name][1] for name in _NAMES}
-
-
-def _table(store: "Store", part: Part, names: Sequence[str]) -> "pa.Table":
-    """The rows of one part, text as codes."""
-    import pyarrow as pa
-
-    return pa.concat_tables(store.chunks("quotes", part.symbol, part.year, names, coded=True))
 
 
 def _proved_table(store: "Store", part: Part) -> "pa.Table":
@@ -349,7 +346,9 @@ def _day_index(day: Array) -> dict[str, Array]:
 def _numbers(table: "pa.Table", name: str) -> Array:
     """A column as its numbers lie in memory, prices as hundredths of a cent."""
     kind, none = _NUMBERS[name]
-    column = table[name].combine_chunks()
+    column = (
+        table[name].combine_chunks() if table[name].num_chunks != 1 else table[name].chunk(0)
+    )
     numbers: Array = np.frombuffer(column.buffers()[1] or b"", kind)
     numbers = numbers[column.offset : column.offset + len(column)]
     if column.null_count:
