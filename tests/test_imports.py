@@ -199,8 +199,9 @@ def small_blocks(monkeypatch) -> None:
 
 
 def some_files(folder: Path) -> list[Path]:
-    text = dolthub(folder, 300, "a.csv").read_text(encoding="utf-8")
-    (folder / "a.csv").write_text(text.replace("1.25,", "oops,", 7), encoding="utf-8")
+    lines = dolthub(folder, 300, "a.csv").read_text(encoding="utf-8").splitlines()
+    lines[20::40] = [line.replace("1.25", "oops") for line in lines[20::40]]
+    (folder / "a.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
     return [folder / "a.csv", dolthub(folder, 200, "b.csv", "2.5")]
 
 
@@ -228,8 +229,31 @@ def test_an_interrupted_import_goes_on_and_ends_as_if_it_had_not_been(
     ]
     assert (report.read, report.rows, report.reasons) == (whole.read, whole.rows, whole.reasons)
     assert rejected(report) == rejected(whole)
-    assert report.rejected == 7
+    assert report.rejected == 8
     assert len(again) == len(all_pieces) - pieces
+
+
+def test_rejects_written_after_the_last_checkpoint_are_not_told_twice(
+    tmp_path, small_blocks, monkeypatch
+):
+    files = some_files(tmp_path)
+    whole = import_files("dolthub", files, Store.at(tmp_path / "whole"))
+    seen: list[Progress] = []
+
+    def progress(step: Progress) -> None:
+        seen.append(step)
+        if len(seen) == 3:
+            monkeypatch.setattr(imports, "CHECKPOINT_SECONDS", 1e9)
+        if len(seen) == 8:
+            raise Interruption
+
+    with pytest.raises(Interruption):
+        import_files("dolthub", files, store_in(tmp_path), progress=progress)
+    report = import_files("dolthub", files, store_in(tmp_path))
+
+    assert seen[2].rejected < seen[7].rejected
+    assert rejected(report) == rejected(whole)
+    assert report.reasons == whole.reasons
 
 
 def test_the_keyboard_stops_it_with_one_line_and_nothing_stored(tmp_path, small_blocks):

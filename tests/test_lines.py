@@ -133,7 +133,21 @@ def is_same(one: Value, other: Value) -> bool:
 @settings(max_examples=300)
 @given(st.lists(lines(), min_size=1, max_size=40))
 def test_the_kernel_reads_what_its_plain_twin_reads(texts):
-    texts = [text for text in texts if b"\n" not in text]
+    assert_read_alike([text for text in texts if b"\n" not in text])
+
+
+def test_the_kernel_reads_every_doubtful_cell_as_its_twin_does():
+    texts = [
+        with_cell(kind, space.format(text)).encode()
+        for kind, (_, known) in CELLS.items()
+        for text in known
+        for space in ("{}", "  {} ", "-{}", "{}0", "0{}")
+    ]
+
+    assert_read_alike(texts)
+
+
+def assert_read_alike(texts: list[bytes]) -> None:
     data = b"".join(text + b"\n" for text in texts)
 
     found = read_block(data, len(ALL), ALL)

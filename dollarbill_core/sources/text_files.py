@@ -134,16 +134,13 @@ class _FileForm:
         )
 
     def _rows(self, lines: Lines, taken: NDArray[np.intp]) -> tuple[Rows, dict[int, str]]:
-        """Rows of the lines taken; a line of call and put is refused whole."""
+        """Rows of the lines taken; a line of call and put is refused whole.
+
+        For its cells were checked before: what may still be wrong stands in both rows.
+        """
         rows = quote_rows(self._columns(lines, taken), self.form.name)
         sides = 2 if self.form.has_sides else 1
-        refused: dict[int, str] = {}
-        for row, reason in rows.faults:
-            refused.setdefault(int(taken[row // sides]), reason)
-        if refused and sides == 2:
-            kept = taken[~np.isin(taken, list(refused))]
-            rows = quote_rows(self._columns(lines, kept), self.form.name)
-        return rows, refused
+        return rows, {int(taken[row // sides]): reason for row, reason in rows.faults}
 
     def _columns(self, lines: Lines, taken: NDArray[np.intp]) -> Columns:
         chosen: Any = slice(None) if len(taken) == lines.size else taken
