@@ -111,6 +111,12 @@ def test_an_index_needs_no_dividends_since_parity_tells_its_yield(vol, paid):
     assert np.nanmax(np.abs(found - vol)) < 0.003
 
 
+def test_an_index_without_a_pair_is_taken_to_pay_what_its_prices_say():
+    quotes = columns([row for row in priced("SPXW", 0.2, 0.0) if row[2] == -1])
+
+    assert day_begun(quotes, known("SPX", paid=0.013), 0).dividend_yield == 0.013
+
+
 def test_delta_is_the_slope_of_the_price_at_that_vol():
     quotes, on = columns(priced("XYZ", 0.3, 0.01)), known(paid=0.01)
 

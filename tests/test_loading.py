@@ -19,6 +19,7 @@ from dollarbill_core.rules.fills import FillModel
 from dollarbill_core.sources.imports import import_files
 from dollarbill_core.sources.loading import NotStored, load_chains, stored_chains
 from dollarbill_core.sources.quote_columns import quote_columns
+from dollarbill_core.sources.rows import DailyPrice
 from dollarbill_core.sources.settings import load_settings
 from dollarbill_core.sources.store import Store
 from dollarbill_core.strategies.short_premium import ShortPremium
@@ -438,6 +439,22 @@ def test_official_prints_are_in_the_views(store):
     with_print(store, "SPX", TUESDAY, "3701.45")
 
     assert loaded(store).view(TUESDAY).prints == {("SPX", TUESDAY): D("3701.45")}
+
+
+def test_what_comes_later_changes_no_view(store):
+    """Quotes, closes, dividends, splits, rates and prints of after it are not in a view."""
+    with_prices(with_quotes(store, rows(MONDAY) + rows(TUESDAY)), "XYZ", closes(PRICES))
+    with_interest(store, {("2020-12-31", 90): 0.01})
+    before = loaded(store).view(MONDAY).hash
+
+    with_quotes(store, [*rows(date(2021, 1, 6)), quote(TUESDAY, 95, 1.21, 1.30)])
+    split = DailyPrice(date(2021, 1, 29), D(70), dividend=D(2), split_new=2, split_old=1)
+    later = [DailyPrice(TUESDAY, D(150)), split]
+    with_prices(store, "XYZ", later)
+    with_interest(store, {("2021-01-04", 90): 0.05})
+    with_print(store, "SPX", TUESDAY, "3701.45")
+
+    assert loaded(store).view(MONDAY).hash == before
 
 
 def test_modelled_rows_make_it_modelled(store):
