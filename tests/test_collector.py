@@ -383,7 +383,7 @@ def test_two_runs_at_once_store_one_snapshot(server, store, tmp_path):
         )
 
     def briefly(_: float) -> None:
-        time.sleep(0.02)
+        time.sleep(0.1)
 
     reports: list[SnapshotReport] = []
     threads = [threading.Thread(target=other) for _ in range(4)]

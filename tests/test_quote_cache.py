@@ -227,10 +227,10 @@ def test_a_redis_that_hangs_is_asked_once_in_half_a_minute(caplog):
         url = f"redis://127.0.0.1:{mute.getsockname()[1]}/0"
         cache, started = QuoteCache(url=url, clock=Clock()), time.monotonic()
 
-        for key in ("SPY", "QQQ", "DIA", "IWM"):
-            cache.get(key, lambda: 1)
+        for key in range(40):
+            cache.get(str(key), lambda: 1)
 
-        assert time.monotonic() - started < 3.0
+        assert time.monotonic() - started < 15.0
     assert len(caplog.messages) == 1
 
 

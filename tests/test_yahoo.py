@@ -322,7 +322,7 @@ def test_a_server_that_hangs_fails_in_time(server, tmp_path, fault):
     with pytest.raises(NoData, match=r"no whole answer within 0.3 s"):
         yahoo(server, tmp_path, timeout=0.3).expiries("SPY")
 
-    assert time.monotonic() - started < 4.0
+    assert time.monotonic() - started < 15.0
 
 
 def test_yfinance_keeps_its_files_where_it_is_told(server, tmp_path):
