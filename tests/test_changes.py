@@ -306,7 +306,10 @@ def test_row_groups_end_where_days_end(tmp_path, monkeypatch):
 # --- what survives
 
 
-def test_what_was_added_after_the_checkpoint_is_gone_and_what_was_before_is_there(tmp_path):
+def test_what_was_added_after_the_checkpoint_is_gone_and_what_was_before_is_there(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr(changes, "BUFFERED_ROWS", 2)
     store = Store.at(tmp_path)
     with store.change("import") as change:
         change.add(QUOTES, "SPY", chains([MONDAY], 3))
@@ -314,10 +317,10 @@ def test_what_was_added_after_the_checkpoint_is_gone_and_what_was_before_is_ther
         change.add(QUOTES, "SPY", chains([MONDAY], 5))
 
     with store.change("import") as change:
-        state = change.state
+        state, runs = change.state, [path.name for path in change.folder.glob("*.arrow")]
         change.commit()
 
-    assert state == {"file": "a.csv", "row": 3}
+    assert (state, runs) == ({"file": "a.csv", "row": 3}, ["000000.arrow"])
     assert store.read(QUOTES, "SPY").num_rows == 3
 
 

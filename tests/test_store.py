@@ -277,6 +277,24 @@ def test_a_flipped_bit_anywhere_is_refused_or_harmless_and_always_found_by_the_d
     assert refused > 100
 
 
+def test_a_file_that_says_it_holds_fewer_rows_is_refused(tmp_path):
+    rows = chains(days_from(MONDAY, 3), 20)
+    store = stored(tmp_path, {"SPY": rows})
+    file, refused = the_file(store), 0
+    whole = file.read_bytes()
+
+    for place in (at for at, byte in enumerate(whole) if byte == 2 * rows.num_rows):
+        content = bytearray(whole)
+        content[place] ^= 8  # where it is a number of rows, as the format writes it: 56 of 60
+        file.write_bytes(content)
+        try:
+            assert store.read(QUOTES, "SPY").equals(rows)
+        except Damaged:
+            refused += 1
+
+    assert refused
+
+
 def test_rows_are_not_merged_into_a_damaged_file_and_come_in_once_it_is_discarded(tmp_path):
     store = stored(tmp_path, {"SPY": chains([MONDAY], 3), "QQQ": chains([MONDAY], 3)})
     before, file = files(store), tmp_path / store.part(QUOTES, "SPY", 2021).path

@@ -24,6 +24,23 @@ class Store:
     once. Replaced files stay for some hours, then they are removed.
 
     A table may be given by its name, which spares loading pyarrow.
+
+    Examples
+    --------
+    >>> from datetime import date
+    >>> from tempfile import TemporaryDirectory
+    >>> import pyarrow as pa
+    >>> from dollarbill_core.sources.schema import RATES
+    >>> rows = pa.Table.from_pylist(
+    ...     [{"date": date(2021, 3, 1), "days": 30, "rate": 0.0004}], schema=RATES.schema)
+    >>> with TemporaryDirectory() as folder:
+    ...     store = Store.at(folder)
+    ...     with store.change("rates") as change:
+    ...         change.add(RATES, "", rows)
+    ...         change.commit()
+    ...     store.query("SELECT year, max(rate) FROM rates GROUP BY year").fetchall()
+    Added(new=1, changed=0, same=0)
+    [(2021, 0.0004)]
     """
 
     def __init__(self, place: Place) -> None:
