@@ -87,6 +87,12 @@ def test_what_a_quarter_of_an_hour_moves_is_allowed(sign):
     assert faults_of(nearly) == set()
 
 
+def test_without_pairs_a_quarter_of_a_percent_is_allowed():
+    puts = clean().only(Right.PUT)
+
+    assert apart_allowed(studied(puts, policy_rates(puts.as_of.date()))) == 0.0025
+
+
 def test_more_is_allowed_in_a_market_that_moves_more():
     calm, wild = (spx_chain(date(2011, 1, 3)), spy_chain(date(2021, 1, 4)))
     rates = policy_rates(date(2011, 1, 3))
@@ -160,10 +166,13 @@ def test_a_jump_that_pairs_confirm_is_news():
 
 
 def test_strikes_that_were_there_yesterday():
+    """All of them away from the money, so that only yesterday tells."""
     before, chain = clean(place=0), clean(place=1)
+    near = np.abs(chain.strike / chain.spot - 1) < 0.06
     rng = np.random.default_rng(8)
-    for share, lacks in ((0.02, False), (0.10, True)):
-        left = chain.where(rng.random(len(chain)) >= share)
+    for share, lacks in ((0.03, False), (0.20, True)):
+        left = chain.where(near | (rng.random(len(chain)) >= share))
+        assert faults_of(left) == set()
 
         assert (Fault.MISSING_STRIKES in faults_of(left, before)) is lacks
 

@@ -13,7 +13,7 @@ from dollarbill_core.market.faults import Fault
 from dollarbill_core.market.ladders import Booleans
 from dollarbill_core.market.row_faults import matched, own_vols, row_faults, studied
 from dollarbill_core.values.contracts import Right
-from tests.quality_builder import clean, moved, only, requoted, rows_at, sample_days
+from tests.quality_builder import EXPIRY, clean, moved, only, requoted, rows_at, sample_days
 from tests.real_quotes import real_table, spx_chain, spy_chain, spy_days
 
 LATER = date(2017, 5, 19)
@@ -179,6 +179,17 @@ def test_a_vendors_vol_that_cannot_be_meant(vol):
     assert named(masks_of(chain, vendor_vol=vendors)) == {Fault.JUNK_VOL: [row]}
 
 
+@pytest.mark.parametrize("vol", [0.009, 5.1])
+def test_in_the_money_a_vendors_vol_is_held_to_what_any_option_can_have(vol):
+    """No vol of ours stands beside it there: parity gives the one across the strike."""
+    chain = clean()
+    (row,) = rows_at(chain, Right.CALL, 2350.0)
+    vendors = chain.vol.copy()
+    vendors[row] = vol
+
+    assert named(masks_of(chain, vendor_vol=vendors)) == {Fault.JUNK_VOL: [row]}
+
+
 @pytest.mark.parametrize("by", [-0.03, 0.03])
 def test_a_vendors_vol_may_differ_by_a_few_points(by):
     chain = clean()
@@ -264,6 +275,22 @@ def test_one_row_that_its_neighbours_pass_by_is_stale():
     stale = masks_of(requoted(chain, row, before.bid[old], before.ask[old]), before)
 
     assert np.flatnonzero(stale[Fault.STALE]).tolist() == [row]
+
+
+def test_a_settlement_that_stands_still_is_stale_though_no_neighbour_moves():
+    before, chain = two_days()
+    old = before.where(before.expiry == np.datetime64(EXPIRY))
+    strikes = np.intersect1d(old.strike, chain.strike[chain.expiry == np.datetime64(EXPIRY)])
+    for right in Right:
+        for strike in strikes[np.abs(strikes / chain.spot - 1) < 0.02].tolist():
+            (row,), (earlier,) = (rows_at(each, right, strike) for each in (chain, before))
+            chain = requoted(chain, row, before.bid[earlier], before.ask[earlier])
+
+    stale = np.flatnonzero(masks_of(chain, before)[Fault.STALE])
+
+    at_the_money = float(np.round(chain.spot / 10) * 10)
+    assert {rows_at(chain, right, at_the_money)[0] for right in Right} <= set(stale.tolist())
+    assert (chain.expiry[stale] == np.datetime64(EXPIRY)).all()
 
 
 def test_quotes_that_stand_still_with_the_market_are_not_stale():
