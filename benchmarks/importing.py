@@ -202,9 +202,10 @@ def measured(rows: int, kills: int, seed: int, folder: Path | None = None) -> di
         size = file.stat().st_size
         print(f"{rows:,} lines, {size / 1e9:.2f} GB", flush=True)
         told = outcome(process(Path(place) / "whole", file))
+        each = 1 / told["seconds"]
         print(
-            f"imported in {told['seconds']:.1f} s: {told['read'] / told['seconds']:,.0f} lines, "
-            f"{told['rows'] / told['seconds']:,.0f} quotes a second; {told['cpu']:.1f} s of "
+            f"imported in {told['seconds']:.1f} s: {told['read'] * each:,.0f} lines, "
+            f"{told['rows'] * each:,.0f} quotes a second; {told['cpu']:.1f} s of "
             f"processor; peak memory {told['peak'] / 2**20:,.0f} MiB",
             flush=True,
         )
