@@ -104,9 +104,10 @@ def test_symbols_of_different_periods_share_their_columns():
 
 def test_data_of_a_holiday_fills_no_session():
     holiday = DayQuality(date(2021, 3, 6), 10, {Fault.HOLIDAY: 1}, 0.0)
-    odd = Quality("SPY", (holiday,), MARCH)
+    for expected in (MARCH, YEAR):
+        odd = Quality("SPY", (holiday,), expected)
 
-    assert all(cell.coverage == 0 for cell in CoverageTable((odd,)).rows[0])
+        assert all(cell.coverage == 0 for cell in CoverageTable((odd,)).rows[0])
 
 
 def test_the_still_picture_hatches_what_is_missing_and_colours_the_rest():

@@ -36,9 +36,8 @@ _DEVIATIONS, _QUARTER_HOUR = 3.0, 0.25 / (6.5 * _SESSIONS)
 _LEAST_APART = 0.0025  # of the spot
 
 _STRIKE_BITS, _DAY_BITS = 28, 17
-_IS_FULL = (
-    0.8  # share of strikes with both sides, from which a chain is taken for whole ladders
-)
+# Share of strikes with both sides, from which a chain is taken for whole ladders.
+_IS_FULL = 0.8
 _FEWEST_PAIRS = 5  # of a settlement that would be missed
 _GONE = 0.05  # share of the contracts between those that remain that may vanish
 _HOLE = 2.0  # times the widest of the two intervals on either side
