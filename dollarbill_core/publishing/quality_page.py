@@ -126,7 +126,7 @@ def share(value: float, digits: int = 1) -> str:
     """A fraction in percent; never rounded up to a hundred.
 
     >>> print(share(0.5), share(0.99996), share(1.0), share(float("nan")))
-    50.0 % 99.9 % 100.0 % n/a
+    50.0 % 99.9 % 100.0 % n/a
     """
     if math.isnan(value):
         return "n/a"
