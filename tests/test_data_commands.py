@@ -73,6 +73,36 @@ def test_a_check_of_what_is_not_there_is_one_line(desk, capsys):
     assert not (desk / "reports").exists()
 
 
+def test_a_damaged_file_is_named_taken_out_and_imported_anew(desk, capsys):
+    file = str(desk / "options.csv")
+    ends("import", "deltaneutral", file)
+    (parquet,) = (desk / "data").rglob("*.parquet")
+    whole = parquet.read_bytes()
+    parquet.chmod(0o644)
+    parquet.write_bytes(whole[: len(whole) // 2])
+    capsys.readouterr()
+
+    assert ends("check") == 3
+    assert parquet.name in capsys.readouterr().out
+    assert ends("discard", "quotes", "XYZ", "2021") == 0
+    assert "2 rows taken out" in capsys.readouterr().out
+    assert ends("import", "deltaneutral", file) == 0
+    assert Store.at(desk / "data").damage() == ()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "says"),
+    [
+        (["cotes"], 2, "no table 'cotes': there are quotes"),
+        (["quotes", "ABC", "2021"], 3, "has no quotes ABC 2021"),
+        (["rates"], 3, "has no rates"),
+    ],
+)
+def test_only_what_is_there_can_be_discarded(desk, capsys, arguments, code, says):
+    assert ends("discard", *arguments) == code
+    assert says in capsys.readouterr().err
+
+
 def test_rows_before_the_first_day_asked_for_are_left_out(desk, capsys):
     file = str(desk / "options.csv")
 

@@ -181,6 +181,32 @@ def check(
     raise typer.Exit(found.exit_code)
 
 
+@app.command()
+def discard(
+    table: Annotated[str, typer.Argument(help="quotes, prices, rates, prints or gaps.")],
+    symbol: Annotated[str, typer.Argument(help="Whose, if the table is kept by symbol.")] = "",
+    year: Annotated[int | None, typer.Argument(help="Of which year, for quotes.")] = None,
+    data: Place = None,
+) -> None:
+    """Take one part out of the store, such as a damaged file, so that it can come anew.
+
+    Exit codes: 0 done, 2 bad input or the store is busy, 3 there is no such part.
+    """
+    from dollarbill_core.sources.schema import TABLES
+
+    store, name = (
+        _store(data),
+        " ".join([table, symbol.upper(), *([str(year)] if year else [])]),
+    )
+    if table not in TABLES:
+        raise ParameterError(f"no table {table!r}: there are {', '.join(TABLES)}")
+    part = store.part(table, symbol.upper(), year)
+    if part is None:
+        raise NothingStored(f"{store.place.name} has no {name.strip()}: dollarbill data list")
+    store.discard(table, symbol.upper(), year)
+    typer.echo(f"{name.strip()}: {part.rows:,} rows taken out of {store.place.name}")
+
+
 @app.command("list")
 def list_(data: Place = None) -> None:
     """What the store holds: symbols, days, rows and bytes."""
