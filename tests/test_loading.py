@@ -16,6 +16,7 @@ from dollarbill_core.market.realised import realised_vol
 from dollarbill_core.market.view import Chains
 from dollarbill_core.results.backtest import backtest
 from dollarbill_core.rules.fills import FillModel
+from dollarbill_core.sources import loading
 from dollarbill_core.sources.imports import import_files
 from dollarbill_core.sources.loading import NotStored, load_chains, stored_chains
 from dollarbill_core.sources.quote_columns import quote_columns
@@ -598,3 +599,14 @@ def test_progress_counts_every_row(store):
         load_chains(store.place.name, ["XYZ"], *YEAR, progress=told.append)
 
     assert sum(told) == 12
+
+
+def test_long_work_shows_a_bar_and_short_work_none(store, capsys, monkeypatch):
+    with_prices(with_quotes(store, rows(TUESDAY)), "XYZ", closes(PRICES))
+    loaded(store)
+    assert capsys.readouterr().err == ""
+
+    monkeypatch.setattr(loading, "_PATIENCE", -1.0)
+    loaded(store)
+
+    assert "our vols, worked out once" in capsys.readouterr().err

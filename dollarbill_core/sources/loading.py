@@ -1,5 +1,6 @@
 """Chains for a backtest: modelled from the sample's prices, or real ones from a store."""
 
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -36,6 +37,7 @@ SAMPLE, STORE = "sample", "store"
 HISTORY_SESSIONS = 300  # before the first chain, for ranks and percentiles
 _FIRST_HISTORY = date(FIRST_DAY.year + 2, 1, 1)  # before it the calendar has no such past
 _NAMED = 10  # symbols a message lists
+_PATIENCE = 2.0  # seconds after which a bar is shown
 
 Progress = Callable[[int], object]  # told of rows as their vols are ready
 
@@ -71,8 +73,8 @@ def load_chains(
     symbols, start, end, shift
         As for ``sample_chains``; quotes are what they are, so none may be shifted.
     progress
-        Told of rows as they are ready. Only the first time does it take long, while our vols
-        are worked out.
+        Told of rows as they are ready, in place of a bar. Only the first time does it take
+        long, while our vols are worked out.
 
     Raises
     ------
@@ -90,7 +92,34 @@ def load_chains(
     place = load_settings().data if source == STORE else source
     if shift:
         raise ValueError(f"a shift of {shift} is for modelled chains; {source} has quotes")
-    return stored_chains(Store.at(place), symbols, start, end, progress)
+    with _LateBar() as bar:
+        return stored_chains(Store.at(place), symbols, start, end, progress or bar)
+
+
+class _LateBar:
+    """A bar of rows that appears only where it takes long; else nothing is loaded for it."""
+
+    def __init__(self) -> None:
+        self._bar: Any = None
+        self._rows, self._began = 0, time.monotonic()
+
+    def __enter__(self) -> "_LateBar":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar is not None:
+            self._bar.close()
+
+    def __call__(self, rows: int) -> None:
+        self._rows += rows
+        if self._bar is not None:
+            self._bar.update(rows)
+        elif time.monotonic() - self._began > _PATIENCE:
+            from tqdm.auto import tqdm
+
+            told = "our vols, worked out once"
+            self._bar = tqdm(desc=told, unit=" rows", unit_scale=True, leave=False)
+            self._bar.update(self._rows)
 
 
 def stored_chains(
