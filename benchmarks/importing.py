@@ -134,8 +134,8 @@ def write_file(file: Path, rows: int, seed: int) -> None:
 
 def imported(store: Path, file: Path) -> None:
     """In a process of its own: the public import, and what it took, as JSON."""
-    from dollarbill_core.sources.imports import import_files
-    from dollarbill_core.sources.store import Store
+    from dollarbill_core.formats.imports import import_files
+    from dollarbill_core.storage.store import Store
 
     report = import_files("optionsdx", [file], Store.at(store))
     used = resource.getrusage(resource.RUSAGE_SELF)
@@ -185,7 +185,7 @@ def killed(store: Path, file: Path, kills: int, seconds: float, seed: int) -> It
 
 
 def contents(store: Path) -> dict[str, tuple[int, str]]:
-    from dollarbill_core.sources.store import Store
+    from dollarbill_core.storage.store import Store
 
     opened = Store.at(store)
     faults = opened.damage()

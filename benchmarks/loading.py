@@ -31,8 +31,8 @@ import pyarrow.parquet as pq
 from loading_tasks import DELTA, ENTRY_DAYS, FIRST_SESSIONS, SEVEN
 from synthetic_quotes import Underlying, fill
 
-from dollarbill_core.sources.partitions import GROUP_ROWS
-from dollarbill_core.sources.store import Store
+from dollarbill_core.storage.partitions import GROUP_ROWS
+from dollarbill_core.storage.store import Store
 from dollarbill_core.values.calendars import sessions
 
 TASKS = Path(__file__).with_name("loading_tasks.py")

@@ -56,8 +56,8 @@ def finished(result: Any, **more: Any) -> dict[str, Any]:
 
 
 def decode_one_thread(folder: Path) -> dict[str, Any]:
-    from dollarbill_core.sources.quote_columns import quote_arrays
-    from dollarbill_core.sources.store import Store
+    from dollarbill_core.storage.quote_columns import quote_arrays
+    from dollarbill_core.storage.store import Store
 
     store = Store.at(folder / "store")
     found = [
@@ -69,8 +69,8 @@ def decode_one_thread(folder: Path) -> dict[str, Any]:
 def decode_two_threads(folder: Path) -> dict[str, Any]:
     from concurrent.futures import ThreadPoolExecutor
 
-    from dollarbill_core.sources.quote_columns import quote_arrays
-    from dollarbill_core.sources.store import Store
+    from dollarbill_core.storage.quote_columns import quote_arrays
+    from dollarbill_core.storage.store import Store
 
     store = Store.at(folder / "store")
     with ThreadPoolExecutor(2) as threads:
@@ -82,8 +82,8 @@ def decode_two_threads(folder: Path) -> dict[str, Any]:
 
 
 def whole(folder: Path) -> dict[str, Any]:
-    from dollarbill_core.sources.quote_columns import gathered_quotes
-    from dollarbill_core.sources.store import Store
+    from dollarbill_core.storage.quote_columns import gathered_quotes
+    from dollarbill_core.storage.store import Store
 
     return finished(gathered_quotes(Store.at(folder / "store"), SEVEN))
 
@@ -145,8 +145,8 @@ def _duckdb(files: list[str]) -> Any:
 
 
 def build(folder: Path) -> dict[str, Any]:
-    from dollarbill_core.sources.quote_columns import all_quote_columns
-    from dollarbill_core.sources.store import Store
+    from dollarbill_core.storage.quote_columns import all_quote_columns
+    from dollarbill_core.storage.store import Store
 
     store = Store.at(folder / "store")
     for symbol in store.symbols():
@@ -158,7 +158,7 @@ def index(folder: Path) -> dict[str, Any]:
     """The next-day rows of every symbol-year, from mapped columns; the kernel is linked."""
     import numpy as np
 
-    from dollarbill_core.sources.quote_columns import contract_keys, next_day_rows
+    from dollarbill_core.storage.quote_columns import contract_keys, next_day_rows
 
     columns = _opened(folder)
     next_day_rows(np.arange(2), np.arange(3))
@@ -193,8 +193,8 @@ def opened(folder: Path) -> dict[str, Any]:
 
 
 def _opened(folder: Path) -> list[Any]:
-    from dollarbill_core.sources.quote_columns import quote_columns
-    from dollarbill_core.sources.store import Store
+    from dollarbill_core.storage.quote_columns import quote_columns
+    from dollarbill_core.storage.store import Store
 
     store = Store.at(folder / "store")
     return [quote_columns(store, part.symbol, part.year) for part in store.parts("quotes")]

@@ -15,8 +15,8 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from dollarbill_core.pricing import black_scholes
-from dollarbill_core.sources.schema import INSTANT, QUOTES, TICKS_PER_DOLLAR, price_array
-from dollarbill_core.sources.store import Store
+from dollarbill_core.storage.schema import INSTANT, QUOTES, TICKS_PER_DOLLAR, price_array
+from dollarbill_core.storage.store import Store
 from dollarbill_core.values.calendars import monthly_expiries, sessions, weekly_expiries
 
 RATE, YIELD, VOL = 0.03, 0.01, 0.20

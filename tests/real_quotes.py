@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from dollarbill_core.market.chains import Chain
-from dollarbill_core.sources.settings import load_settings
+from dollarbill_core.storage.settings import load_settings
 from dollarbill_core.values.calendars import close_instant
 from dollarbill_core.values.provenance import Quotes
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
-from dollarbill_core.sources.imports import import_files
-from dollarbill_core.sources.rows import DailyPrice, price_rows, quote_rows
-from dollarbill_core.sources.schema import GAPS, PRICES, PRINTS, QUOTES, RATES, Table
-from dollarbill_core.sources.store import Store
+from dollarbill_core.formats.imports import import_files
+from dollarbill_core.formats.rows import DailyPrice, price_rows, quote_rows
+from dollarbill_core.storage.schema import GAPS, PRICES, PRINTS, QUOTES, RATES, Table
+from dollarbill_core.storage.store import Store
 from dollarbill_core.values.provenance import Quotes
 
 Row = Mapping[str, object]

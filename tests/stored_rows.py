@@ -8,8 +8,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from dollarbill_core.sources.schema import QUOTES, Table
-from dollarbill_core.sources.store import Store
+from dollarbill_core.storage.schema import QUOTES, Table
+from dollarbill_core.storage.store import Store
 
 MONDAY = date(2021, 3, 1)
 

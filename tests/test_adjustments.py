@@ -17,7 +17,7 @@ from dollarbill_core.rules.adjustments import (
     events_at_open,
     why_not_standard,
 )
-from dollarbill_core.sources.settings import load_settings
+from dollarbill_core.storage.settings import load_settings
 from dollarbill_core.values.book import (
     Assignment,
     Book,

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from jsonschema import Draft202012Validator
 
+from dollarbill_core.formats.rows import quote_rows
 from dollarbill_core.sources.alpaca_quotes import Alpaca
-from dollarbill_core.sources.rows import quote_rows
-from dollarbill_core.sources.settings import SettingsError, load_settings
 from dollarbill_core.sources.spots import NoData, Spot
+from dollarbill_core.storage.settings import SettingsError, load_settings
 from dollarbill_core.values.calendars import MARKET_ZONE
 from tests.alpaca_server import (
     KEYS,

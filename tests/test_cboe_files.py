@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dollarbill_core.sources.cboe_files import CboeFiles
-from dollarbill_core.sources.pieces import Piece, UnreadableFile
-from dollarbill_core.sources.schema import QUOTES
+from dollarbill_core.formats.cboe_files import CboeFiles
+from dollarbill_core.formats.pieces import Piece, UnreadableFile
+from dollarbill_core.storage.schema import QUOTES
 from dollarbill_core.values.calendars import last_trading_day
 from dollarbill_core.values.contracts import Option, Right
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dollarbill_core.sources.cells import (
+from dollarbill_core.formats.cells import (
     day,
     dollars,
     header_cells,

@@ -18,11 +18,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dollarbill_core.sources import catalog, changes, partitions, spool
-from dollarbill_core.sources.changes import Added, StoreBusy
-from dollarbill_core.sources.places import StoreError
-from dollarbill_core.sources.schema import GAPS, PRICES, PRINTS, QUOTES, RATES
-from dollarbill_core.sources.store import Store
+from dollarbill_core.storage import catalog, changes, partitions, spool
+from dollarbill_core.storage.changes import Added, StoreBusy
+from dollarbill_core.storage.places import StoreError
+from dollarbill_core.storage.schema import GAPS, PRICES, PRINTS, QUOTES, RATES
+from dollarbill_core.storage.store import Store
 from tests.stored_rows import MONDAY, chains, days_from, files, quote, stored, table_of
 
 ROOT = Path(__file__).parents[1]
@@ -33,9 +33,9 @@ INSTANT = datetime(2021, 3, 1, 15, 45, tzinfo=UTC)
 IMPORT = """
 import sys
 import pyarrow as pa
-from dollarbill_core.sources import changes
-from dollarbill_core.sources.schema import QUOTES
-from dollarbill_core.sources.store import Store
+from dollarbill_core.storage import changes
+from dollarbill_core.storage.schema import QUOTES
+from dollarbill_core.storage.store import Store
 
 changes.BUFFERED_ROWS = 250
 rows = pa.ipc.open_file(sys.argv[2]).read_all()
@@ -414,7 +414,7 @@ def test_a_second_writer_is_told_at_once_who_is_first(tmp_path):
 
 def test_a_writer_that_was_killed_holds_no_lock(tmp_path):
     holding = child(
-        "import sys, time\nfrom dollarbill_core.sources.store import Store\n"
+        "import sys, time\nfrom dollarbill_core.storage.store import Store\n"
         "change = Store.at(sys.argv[1]).change('held')\nprint('held', flush=True)\n"
         "time.sleep(60)",
         tmp_path,
@@ -464,7 +464,7 @@ def test_a_change_from_another_machine_meanwhile_is_seen_and_not_overwritten(
 
 READ = """
 import sys, time
-from dollarbill_core.sources.store import Store
+from dollarbill_core.storage.store import Store
 seen = set()
 print("begun", flush=True)
 while 12 not in seen:
@@ -496,9 +496,9 @@ def test_readers_see_one_commit_or_the_other_while_one_writes(tmp_path):
 NOT_MINE = """
 import os, sys
 import pyarrow.compute
-from dollarbill_core.sources import changes, partitions
-from dollarbill_core.sources.places import StoreError
-from dollarbill_core.sources.store import Store
+from dollarbill_core.storage import changes, partitions
+from dollarbill_core.storage.places import StoreError
+from dollarbill_core.storage.store import Store
 os.environ["DOLLARBILL_HOME"] = "/nobody"
 if os.getuid() == 0:
     os.setuid(65534)  # to root nothing is forbidden
@@ -528,10 +528,10 @@ def test_a_folder_that_may_not_be_written_is_read_and_a_change_is_one_line():
 # The files may not grow beyond so many bytes: what a full disk does, at the same call.
 FULL = """
 import random, resource, signal, sys
-from dollarbill_core.sources import changes
-from dollarbill_core.sources.places import StoreError
-from dollarbill_core.sources.schema import QUOTES
-from dollarbill_core.sources.store import Store
+from dollarbill_core.storage import changes
+from dollarbill_core.storage.places import StoreError
+from dollarbill_core.storage.schema import QUOTES
+from dollarbill_core.storage.store import Store
 from tests.stored_rows import MONDAY, chains, days_from
 days, vols = days_from(MONDAY, 6), random.Random(1)
 import pyarrow as pa
@@ -621,12 +621,12 @@ def test_reading_and_writing_loads_no_pandas(tmp_path):
     stored(tmp_path, {"SPY": chains(days_from(MONDAY, 3), 3)})
     code = """
 import sys
-from dollarbill_core.sources.store import Store
+from dollarbill_core.storage.store import Store
 store = Store.at(sys.argv[1])
 parts = store.parts("quotes")
 print("pyarrow" in sys.modules)
 import pyarrow
-from dollarbill_core.sources.schema import QUOTES
+from dollarbill_core.storage.schema import QUOTES
 rows = store.read(QUOTES, "SPY")
 with store.change("import") as change:
     change.add(QUOTES, "SPY", pyarrow.concat_tables([rows.slice(4), rows.slice(0, 4)]))
@@ -641,8 +641,8 @@ def test_memory_does_not_grow_with_the_rows(tmp_path):
 import resource, sys
 from datetime import date, timedelta
 import numpy as np, pyarrow as pa
-from dollarbill_core.sources.schema import QUOTES, price_array
-from dollarbill_core.sources.store import Store
+from dollarbill_core.storage.schema import QUOTES, price_array
+from dollarbill_core.storage.store import Store
 from tests.stored_rows import MONDAY, chains
 day = pa.concat_tables([chains([MONDAY], 4000)] * 10)
 day = day.set_column(6, "strike", price_array(np.arange(1, 40_001, dtype=np.int32)))

@@ -9,10 +9,10 @@ import pyarrow as pa
 import pytest
 
 from dollarbill_core.market.faults import Fault
-from dollarbill_core.sources.checking import Checked, NothingToCheck, check
-from dollarbill_core.sources.schema import GAPS
-from dollarbill_core.sources.settings import load_settings
-from dollarbill_core.sources.store import Store
+from dollarbill_core.storage.checking import Checked, NothingToCheck, check
+from dollarbill_core.storage.schema import GAPS
+from dollarbill_core.storage.settings import load_settings
+from dollarbill_core.storage.store import Store
 from dollarbill_core.values.calendars import sessions
 from tests.quality_builder import sample_days
 from tests.store_builder import closes, imported, quote, with_prices, with_quotes, with_rows

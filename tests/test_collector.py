@@ -23,12 +23,12 @@ from dollarbill_core.sources.collector import (
     live_sources,
     snapshot,
 )
-from dollarbill_core.sources.gaps import Gap, open_gaps
-from dollarbill_core.sources.schema import QUOTES
-from dollarbill_core.sources.settings import load_settings
 from dollarbill_core.sources.spots import NoData, Spot
-from dollarbill_core.sources.store import Store
 from dollarbill_core.sources.yahoo import Yahoo
+from dollarbill_core.storage.gaps import Gap, open_gaps
+from dollarbill_core.storage.schema import QUOTES
+from dollarbill_core.storage.settings import load_settings
+from dollarbill_core.storage.store import Store
 from dollarbill_core.values.calendars import MARKET_ZONE, close_instant, is_session
 from tests.alpaca_server import KEYS, AlpacaServer, Reply, alpaca_server, stock_quote
 from tests.alpaca_server import snapshot as quoted
@@ -402,7 +402,7 @@ def test_a_run_that_is_killed_leaves_whole_symbols_and_the_next_one_goes_on(serv
         "import os, sys; from datetime import datetime; "
         "from dollarbill_core.sources.alpaca_quotes import Alpaca; "
         "from dollarbill_core.sources.collector import snapshot; "
-        "from dollarbill_core.sources.store import Store; "
+        "from dollarbill_core.storage.store import Store; "
         "from tests.alpaca_server import KEYS\n"
         "class Killed(Alpaca):\n"
         "    def chain(self, symbol, now):\n"

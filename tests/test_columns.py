@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays_of
 
-from dollarbill_core.sources import columns
-from dollarbill_core.sources.columns import (
+from dollarbill_core.storage import columns
+from dollarbill_core.storage.columns import (
     Columns,
     DamagedColumns,
     damage,
@@ -210,7 +210,7 @@ def test_a_process_that_opens_a_file_loads_neither_pandas_nor_pyarrow(tmp_path):
     path = written(tmp_path)
     code = (
         "import sys; from pathlib import Path\n"
-        "from dollarbill_core.sources.columns import mapped\n"
+        "from dollarbill_core.storage.columns import mapped\n"
         f"read = mapped(Path({str(path)!r})); assert read['bid'][0] == 27100\n"
         "print({'pandas', 'pyarrow', 'duckdb', 'fsspec', 'numba'} & set(sys.modules))"
     )

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dollarbill_core.formats.rows import DailyPrice
 from dollarbill_core.market.carry import CashDividend, ShareSplit, policy_rates
-from dollarbill_core.sources.daily import (
+from dollarbill_core.storage.daily import (
     Daily,
     Interest,
     daily_of,
@@ -19,8 +20,7 @@ from dollarbill_core.sources.daily import (
     prints_of,
     trailing_dividends,
 )
-from dollarbill_core.sources.rows import DailyPrice
-from dollarbill_core.sources.store import Store
+from dollarbill_core.storage.store import Store
 from tests.store_builder import closes, with_gap, with_interest, with_prices, with_print
 
 FIRST, SECOND, THIRD = date(2021, 1, 4), date(2021, 1, 5), date(2021, 1, 6)

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from dollarbill_core.runs import cli
-from dollarbill_core.sources.store import Store
+from dollarbill_core.storage.store import Store
 
 OPTIONS = """underlying,underlying_last,optionroot,type,expiration,quotedate,strike,bid,ask
 XYZ,100.0,XYZ210219P00095000,put,2021-02-19,2021-01-04,95.0,1.20,1.30

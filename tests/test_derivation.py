@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from dollarbill_core.market.carry import policy_rates
 from dollarbill_core.pricing import american, black_scholes
-from dollarbill_core.sources.columns import Columns
-from dollarbill_core.sources.daily import Daily, Interest
-from dollarbill_core.sources.derivation import (
+from dollarbill_core.storage.columns import Columns
+from dollarbill_core.storage.daily import Daily, Interest
+from dollarbill_core.storage.derivation import (
     Known,
     SpotFrom,
     chain_of,
@@ -22,7 +22,7 @@ from dollarbill_core.sources.derivation import (
     thirty_day_vol,
     vols_and_deltas,
 )
-from dollarbill_core.sources.quote_columns import NO_INSTANT
+from dollarbill_core.storage.quote_columns import NO_INSTANT
 from dollarbill_core.values.calendars import close_instant, expiry_instant, years_between
 from dollarbill_core.values.contracts import Option, Right
 

@@ -8,17 +8,17 @@ import pytest
 
 from dollarbill_core.market.chains import NoQuote
 from dollarbill_core.market.faults import Fault
-from dollarbill_core.sources.columns import Columns
-from dollarbill_core.sources.daily import daily_of, interest_of
-from dollarbill_core.sources.derivation import Known
-from dollarbill_core.sources.derived import (
+from dollarbill_core.storage.columns import Columns
+from dollarbill_core.storage.daily import daily_of, interest_of
+from dollarbill_core.storage.derivation import Known
+from dollarbill_core.storage.derived import (
     VERSION,
     chain_on,
     derived_columns,
     quality_on,
 )
-from dollarbill_core.sources.quote_columns import quote_columns
-from dollarbill_core.sources.store import Store
+from dollarbill_core.storage.quote_columns import quote_columns
+from dollarbill_core.storage.store import Store
 from dollarbill_core.values.calendars import close_instant, sessions
 from tests.store_builder import closes, quote, with_interest, with_prices, with_quotes
 

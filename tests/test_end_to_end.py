@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from dollarbill_core.desk.ledger import Ledger
-from dollarbill_core.sources.store import Store
+from dollarbill_core.storage.store import Store
 from tests.store_builder import imported
 
 ROOT = Path(__file__).parents[1]

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dollarbill_core.sources.changes import StoreBusy
-from dollarbill_core.sources.gaps import (
+from dollarbill_core.formats.rows import quote_rows
+from dollarbill_core.storage.changes import StoreBusy
+from dollarbill_core.storage.gaps import (
     Collected,
     Gap,
     collected,
@@ -17,9 +18,8 @@ from dollarbill_core.sources.gaps import (
     opened,
     write_down,
 )
-from dollarbill_core.sources.rows import quote_rows
-from dollarbill_core.sources.schema import GAPS, QUOTES
-from dollarbill_core.sources.store import Store
+from dollarbill_core.storage.schema import GAPS, QUOTES
+from dollarbill_core.storage.store import Store
 from dollarbill_core.values.calendars import is_session, sessions
 
 TUESDAY = date(2026, 11, 17)

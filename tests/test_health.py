@@ -5,7 +5,7 @@ from importlib import metadata
 import pytest
 
 from dollarbill_core.runs import health
-from dollarbill_core.sources.settings import load_settings
+from dollarbill_core.storage.settings import load_settings
 
 
 def missing(name: str) -> str:

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from dollarbill_core.sources.imports import ImportReport, import_files
-from dollarbill_core.sources.schema import PRICES, QUOTES
-from dollarbill_core.sources.settings import load_settings
-from dollarbill_core.sources.store import Store
+from dollarbill_core.formats.imports import ImportReport, import_files
+from dollarbill_core.storage.schema import PRICES, QUOTES
+from dollarbill_core.storage.settings import load_settings
+from dollarbill_core.storage.store import Store
 from dollarbill_core.values.calendars import is_session
 
 FILES = {

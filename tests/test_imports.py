@@ -18,14 +18,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks import importing
-from dollarbill_core.sources import imports
-from dollarbill_core.sources.formats import FORMATS, reader, sniff
-from dollarbill_core.sources.imports import ImportReport, ImportStopped, Progress, import_files
-from dollarbill_core.sources.lines import blocks
-from dollarbill_core.sources.pieces import ImportOptions, Piece, UnreadableFile
-from dollarbill_core.sources.schema import QUOTES, ticks_of
-from dollarbill_core.sources.settings import load_settings
-from dollarbill_core.sources.store import Store
+from dollarbill_core.formats import imports
+from dollarbill_core.formats.imports import ImportReport, ImportStopped, Progress, import_files
+from dollarbill_core.formats.lines import blocks
+from dollarbill_core.formats.pieces import ImportOptions, Piece, UnreadableFile
+from dollarbill_core.formats.registry import FORMATS, reader, sniff
+from dollarbill_core.storage.schema import QUOTES, ticks_of
+from dollarbill_core.storage.settings import load_settings
+from dollarbill_core.storage.store import Store
 from tests.broken_files import HEADER, Made, write_broken_file
 
 ROOT = Path(__file__).parents[1]
@@ -476,8 +476,8 @@ def test_real_files_are_recognised_and_imported_without_a_reject(tmp_path, name)
 
 def test_the_names_of_formats_are_known_without_loading_arrow_or_pandas():
     code = (
-        "import sys; from dollarbill_core.sources.formats import FORMATS; "
-        "import dollarbill_core.sources.imports; "
+        "import sys; from dollarbill_core.formats.registry import FORMATS; "
+        "import dollarbill_core.formats.imports; "
         "slow = {'pyarrow', 'pandas', 'duckdb', 'numba', 'numpy'}; "
         "print(len(FORMATS), sorted(slow & set(sys.modules)))"
     )

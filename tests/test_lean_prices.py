@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dollarbill_core.sources.lean_files import LeanFiles
-from dollarbill_core.sources.pieces import Piece, UnreadableFile
-from dollarbill_core.sources.schema import PRICES
-from dollarbill_core.sources.settings import load_settings
+from dollarbill_core.formats.lean_files import LeanFiles
+from dollarbill_core.formats.pieces import Piece, UnreadableFile
+from dollarbill_core.storage.schema import PRICES
+from dollarbill_core.storage.settings import load_settings
 from dollarbill_core.values.calendars import sessions
 
 LINES = (

@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dollarbill_core.sources.lines import blocks, header, read_block
-from dollarbill_core.sources.pieces import UnreadableFile
-from dollarbill_core.sources.text_cells import LONGEST_LINE, Cell, Fault, Value, line_values
-from dollarbill_core.sources.text_kernels import (
+from dollarbill_core.formats.lines import blocks, header, read_block
+from dollarbill_core.formats.pieces import UnreadableFile
+from dollarbill_core.formats.text_cells import LONGEST_LINE, Cell, Fault, Value, line_values
+from dollarbill_core.formats.text_kernels import (
     DAY,
     INSTANT,
     NUMBER,

@@ -9,6 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from dollarbill_core.formats.imports import import_files
+from dollarbill_core.formats.rows import DailyPrice
 from dollarbill_core.market.carry import CashDividend, policy_rates
 from dollarbill_core.market.chains import Chain, NoQuote, Quote
 from dollarbill_core.market.faults import Fault
@@ -17,12 +19,10 @@ from dollarbill_core.market.view import Chains
 from dollarbill_core.results.backtest import backtest
 from dollarbill_core.rules.fills import FillModel
 from dollarbill_core.sources import loading
-from dollarbill_core.sources.imports import import_files
 from dollarbill_core.sources.loading import NotStored, load_chains, stored_chains
-from dollarbill_core.sources.quote_columns import quote_columns
-from dollarbill_core.sources.rows import DailyPrice
-from dollarbill_core.sources.settings import load_settings
-from dollarbill_core.sources.store import Store
+from dollarbill_core.storage.quote_columns import quote_columns
+from dollarbill_core.storage.settings import load_settings
+from dollarbill_core.storage.store import Store
 from dollarbill_core.strategies.short_premium import ShortPremium
 from dollarbill_core.values.contracts import Option, Right, Settlement
 from dollarbill_core.values.provenance import Quotes, fingerprint

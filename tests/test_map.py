@@ -12,7 +12,8 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "dollarbill_core"
 HEADER = "| folder | module | purpose |"
 LINE = "| *the outside world begins here* | | |"
-CHAPTERS = "values pricing market rules strategies results sources desk publishing runs".split()
+CHAPTERS = """values pricing market rules strategies results
+    storage formats sources desk publishing runs""".split()
 CORE = CHAPTERS[:6]
 # What the core may not touch: files, network, clock, environment, and what talks to them.
 OUTSIDE_WORLD = set(

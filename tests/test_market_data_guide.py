@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from dollarbill_core.formats.imports import import_files
+from dollarbill_core.formats.registry import FORMATS
 from dollarbill_core.market.faults import MEANING, Fault
 from dollarbill_core.runs.cli import app
-from dollarbill_core.sources.formats import FORMATS
-from dollarbill_core.sources.imports import import_files
-from dollarbill_core.sources.schema import QUOTES
-from dollarbill_core.sources.store import Store
+from dollarbill_core.storage.schema import QUOTES
+from dollarbill_core.storage.store import Store
 from tests.test_data_commands import OPTIONS
 
 GUIDE = (Path(__file__).parents[1] / "docs" / "market_data.md").read_text("utf-8")

@@ -20,7 +20,7 @@ from dollarbill_core.runs import child, records
 from dollarbill_core.runs.notebooks import RunLocked, run_notebook
 from dollarbill_core.runs.parameters import ParameterError
 from dollarbill_core.runs.records import Status
-from dollarbill_core.sources.settings import Settings, load_settings
+from dollarbill_core.storage.settings import Settings, load_settings
 
 PARAMETERS = """month: str = "2016-01"  # month of the session
 put_delta: float = 0.16  # delta of the put sold"""
@@ -251,7 +251,7 @@ def test_a_run_whose_runner_was_killed_is_found_and_said_to_be_lost(tmp_path, se
     code = (
         "import sys; from pathlib import Path\n"
         "from dollarbill_core.runs.notebooks import run_notebook\n"
-        "from dollarbill_core.sources.settings import load_settings\n"
+        "from dollarbill_core.storage.settings import load_settings\n"
         "run_notebook(Path(sys.argv[1]), {}, load_settings())"
     )
     folders = {

@@ -12,7 +12,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 from dollarbill_core.market.quality import DayQuality, Quality
 from dollarbill_core.runs import pages
 from dollarbill_core.runs.records import RunRecord, Status
-from dollarbill_core.sources.checking import Checked, SymbolCheck
+from dollarbill_core.storage.checking import Checked, SymbolCheck
 
 MONDAY = date(2021, 1, 4)
 BROWSER = shutil.which("chromium")

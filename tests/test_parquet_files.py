@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dollarbill_core.sources.parquet_files import PublicArchive
-from dollarbill_core.sources.pieces import ImportOptions, Piece, UnreadableFile
-from dollarbill_core.sources.schema import PRICES, QUOTES
+from dollarbill_core.formats.parquet_files import PublicArchive
+from dollarbill_core.formats.pieces import ImportOptions, Piece, UnreadableFile
+from dollarbill_core.storage.schema import PRICES, QUOTES
 
 # The archive's columns; the numbers are ours.
 OPTION = {

@@ -7,11 +7,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from dollarbill_core.sources.parquet_files import PublicArchive
-from dollarbill_core.sources.period import From, early_groups
-from dollarbill_core.sources.pieces import UnreadableFile
-from dollarbill_core.sources.price_files import PriceFiles
-from dollarbill_core.sources.schema import PRICES, QUOTES
+from dollarbill_core.formats.parquet_files import PublicArchive
+from dollarbill_core.formats.period import From, early_groups
+from dollarbill_core.formats.pieces import UnreadableFile
+from dollarbill_core.formats.price_files import PriceFiles
+from dollarbill_core.storage.schema import PRICES, QUOTES
 from tests.archive_builder import DAYS, index, options, underlying
 
 

@@ -4,7 +4,7 @@ from uuid import uuid4
 
 import pytest
 
-from dollarbill_core.sources.places import place_at, shown, write_whole
+from dollarbill_core.storage.places import place_at, shown, write_whole
 
 
 @pytest.fixture(params=["folder", "memory"])

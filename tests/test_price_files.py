@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dollarbill_core.sources.lean_files import LeanFiles
-from dollarbill_core.sources.pieces import ImportOptions, Piece, UnreadableFile
-from dollarbill_core.sources.price_files import PriceFiles
-from dollarbill_core.sources.schema import PRICES
-from dollarbill_core.sources.settings import load_settings
+from dollarbill_core.formats.lean_files import LeanFiles
+from dollarbill_core.formats.pieces import ImportOptions, Piece, UnreadableFile
+from dollarbill_core.formats.price_files import PriceFiles
+from dollarbill_core.storage.schema import PRICES
+from dollarbill_core.storage.settings import load_settings
 from dollarbill_core.values.calendars import sessions
 
 # Headers as in the real files; the numbers are ours.

@@ -5,9 +5,9 @@ from decimal import Decimal as D
 
 import pytest
 
-from dollarbill_core.sources.pieces import UnreadableFile
-from dollarbill_core.sources.print_files import PrintFiles
-from dollarbill_core.sources.schema import PRINTS
+from dollarbill_core.formats.pieces import UnreadableFile
+from dollarbill_core.formats.print_files import PrintFiles
+from dollarbill_core.storage.schema import PRINTS
 
 
 def read(folder, text, start=0):

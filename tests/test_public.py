@@ -19,7 +19,7 @@ import pytest
 from dollarbill_core.sources import public
 from dollarbill_core.sources.downloads import Patience
 from dollarbill_core.sources.public import INDICES, NotAsked, Outcome, fetch
-from dollarbill_core.sources.store import Store
+from dollarbill_core.storage.store import Store
 from tests.archive_builder import DAYS, LAST, STRIKES, archive, options, places
 from tests.broken_server import Site, cut_off_after, instead, serving, trickle, with_status
 
@@ -83,7 +83,7 @@ def test_dividends_closes_and_indices_are_prices(site, store):
 
 
 def test_rates_of_both_sources_make_one_curve(site, store):
-    from dollarbill_core.sources.daily import interest_of
+    from dollarbill_core.storage.daily import interest_of
 
     fetched(site, store, [])
     curve = interest_of(store)(LAST)
@@ -279,7 +279,7 @@ from datetime import date
 from pathlib import Path
 from dollarbill_core.sources.downloads import Patience
 from dollarbill_core.sources.public import fetch
-from dollarbill_core.sources.store import Store
+from dollarbill_core.storage.store import Store
 from tests.archive_builder import LAST, places
 address, folder = sys.argv[1:]
 fetch(["SPY"], date(2022, 11, 1), Store.at(folder), today=LAST, places=places(address),

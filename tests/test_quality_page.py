@@ -18,7 +18,7 @@ from dollarbill_core.publishing.quality_page import (
     share,
     verdict,
 )
-from dollarbill_core.sources.checking import Checked, SymbolCheck, TwoPrices
+from dollarbill_core.storage.checking import Checked, SymbolCheck, TwoPrices
 
 NOW = datetime(2026, 11, 21, 17, 20, tzinfo=UTC)
 DAYS = [date(2021, 1, day) for day in (4, 5, 6, 7)]

@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dollarbill_core.sources.quote_cache import QuoteCache
-from dollarbill_core.sources.settings import SettingsError
+from dollarbill_core.storage.settings import SettingsError
 
 SERVER = shutil.which("redis-server")
 needs_redis = pytest.mark.skipif(

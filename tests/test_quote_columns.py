@@ -14,11 +14,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dollarbill_core.sources.catalog import MANIFEST, Damaged
-from dollarbill_core.sources.column_kernels import merge_days
-from dollarbill_core.sources.columns import damage
-from dollarbill_core.sources.partitions import digest
-from dollarbill_core.sources.quote_columns import (
+from dollarbill_core.formats.rows import quote_rows
+from dollarbill_core.storage.catalog import MANIFEST, Damaged
+from dollarbill_core.storage.column_kernels import merge_days
+from dollarbill_core.storage.columns import damage
+from dollarbill_core.storage.partitions import digest
+from dollarbill_core.storage.quote_columns import (
     NO_INSTANT,
     MissingQuotes,
     all_quote_columns,
@@ -28,9 +29,8 @@ from dollarbill_core.sources.quote_columns import (
     quote_arrays,
     quote_columns,
 )
-from dollarbill_core.sources.rows import quote_rows
-from dollarbill_core.sources.schema import QUOTES
-from dollarbill_core.sources.store import Store
+from dollarbill_core.storage.schema import QUOTES
+from dollarbill_core.storage.store import Store
 
 MONDAY, TUESDAY, FRIDAY = (date(2021, 3, day) for day in (1, 2, 5))
 EXPIRY = date(2021, 3, 19)
@@ -431,8 +431,8 @@ def test_a_process_that_finds_the_cache_loads_no_pandas_pyarrow_or_duckdb(tmp_pa
     quote_columns(stored(tmp_path, [quote(MONDAY, 3800)]), "SPX", 2021)
     code = (
         "import sys\n"
-        "from dollarbill_core.sources.quote_columns import quote_columns\n"
-        "from dollarbill_core.sources.store import Store\n"
+        "from dollarbill_core.storage.quote_columns import quote_columns\n"
+        "from dollarbill_core.storage.store import Store\n"
         f"store = Store.at({str(tmp_path)!r})\n"
         "assert (store.symbols(), store.years('SPX')) == (('SPX',), (2021,))\n"
         "assert quote_columns(store, 'SPX', 2021)['bid'].tolist() == [10_000]\n"

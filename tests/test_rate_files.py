@@ -6,9 +6,9 @@ from datetime import date
 
 import pytest
 
-from dollarbill_core.sources.pieces import UnreadableFile
-from dollarbill_core.sources.rate_files import SofrRates, TreasuryYields
-from dollarbill_core.sources.schema import RATES
+from dollarbill_core.formats.pieces import UnreadableFile
+from dollarbill_core.formats.rate_files import SofrRates, TreasuryYields
+from dollarbill_core.storage.schema import RATES
 
 # Rows as the Treasury published them for 2024-10-07 and 2024-10-04.
 CSV_2024 = (

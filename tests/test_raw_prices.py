@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dollarbill_core.sources.raw_prices import AdjustedPrice, NotRaw, raw_prices
+from dollarbill_core.formats.raw_prices import AdjustedPrice, NotRaw, raw_prices
 from dollarbill_core.values.calendars import sessions
 
 DAYS = sessions(date(2019, 1, 2), date(2019, 6, 28))

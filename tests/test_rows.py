@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dollarbill_core.sources.rows import DailyPrice, Names, Rows, price_rows, quote_rows
-from dollarbill_core.sources.schema import PRICES, QUOTES, price_array, ticks_of
+from dollarbill_core.formats.rows import DailyPrice, Names, Rows, price_rows, quote_rows
+from dollarbill_core.storage.schema import PRICES, QUOTES, price_array, ticks_of
 from dollarbill_core.values.calendars import last_trading_day
 from dollarbill_core.values.provenance import Quotes
 

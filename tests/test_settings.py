@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from dollarbill_core.sources.settings import (
+from dollarbill_core.storage.settings import (
     Settings,
     SettingsError,
     keys,

@@ -152,7 +152,7 @@ def test_march_2020_is_that_of_the_fund_and_its_worst_five_sessions():
 def _lean_closes(symbol: str) -> dict[date, float]:
     from zipfile import ZipFile
 
-    from dollarbill_core.sources.settings import load_settings
+    from dollarbill_core.storage.settings import load_settings
 
     file = load_settings().test_data / "us_equities" / f"{symbol}.zip"
     if not file.is_file():

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dollarbill_core.sources import spool
-from dollarbill_core.sources.partitions import Span
-from dollarbill_core.sources.schema import QUOTES, RATES
-from dollarbill_core.sources.spool import slices, within, write_run
+from dollarbill_core.storage import spool
+from dollarbill_core.storage.partitions import Span
+from dollarbill_core.storage.schema import QUOTES, RATES
+from dollarbill_core.storage.spool import slices, within, write_run
 from tests.stored_rows import MONDAY, days_from, quote, table_of
 
 _DAYS = st.lists(st.integers(0, 400) | st.just(70_000), min_size=1, max_size=40)

@@ -14,10 +14,10 @@ import duckdb
 import pyarrow as pa
 import pytest
 
-from dollarbill_core.sources.catalog import Damaged
-from dollarbill_core.sources.places import StoreError
-from dollarbill_core.sources.schema import GAPS, PRICES, QUOTES, RATES, TABLES
-from dollarbill_core.sources.store import Store
+from dollarbill_core.storage.catalog import Damaged
+from dollarbill_core.storage.places import StoreError
+from dollarbill_core.storage.schema import GAPS, PRICES, QUOTES, RATES, TABLES
+from dollarbill_core.storage.store import Store
 from tests.stored_rows import MONDAY, chains, days_from, files, quote, stored, table_of
 
 NEW_YEAR = days_from(date(2020, 12, 30), 4)
@@ -391,7 +391,7 @@ def test_staging_may_lie_elsewhere_and_the_lock_is_still_shared(tmp_path):
 )
 def test_a_url_that_cannot_be_opened_is_one_line_without_secrets(url, why):
     code = "import sys\nsys.modules['s3fs'] = None\n"  # also where the package is installed
-    code += "from dollarbill_core.sources.store import Store\n"
+    code += "from dollarbill_core.storage.store import Store\n"
     code += "try:\n    Store.at(sys.argv[1])\nexcept ValueError as error:\n    print(error)"
 
     told = subprocess.run([sys.executable, "-c", code, url], capture_output=True, text=True)

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from dollarbill_core.sources.pieces import ImportOptions, Piece, UnreadableFile
-from dollarbill_core.sources.settings import load_settings
-from dollarbill_core.sources.text_files import READERS
-from dollarbill_core.sources.text_formats import TEXT_FORMATS
+from dollarbill_core.formats.pieces import ImportOptions, Piece, UnreadableFile
+from dollarbill_core.formats.text_files import READERS
+from dollarbill_core.formats.text_formats import TEXT_FORMATS
+from dollarbill_core.storage.settings import load_settings
 
 OPTIONSDX = (
     "[QUOTE_UNIXTIME], [QUOTE_READTIME], [QUOTE_DATE], [QUOTE_TIME_HOURS], [UNDERLYING_LAST], "

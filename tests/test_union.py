@@ -7,7 +7,7 @@ import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dollarbill_core.sources.union import Added, day_numbers, day_of, number_of, united
+from dollarbill_core.storage.union import Added, day_numbers, day_of, number_of, united
 
 # Each alone needs up to 64 bits, so together they can't be one number.
 WIDE = pa.schema(

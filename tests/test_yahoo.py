@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dollarbill_core.sources.rows import price_rows, quote_rows
+from dollarbill_core.formats.rows import price_rows, quote_rows
 from dollarbill_core.sources.spots import NoData
 from dollarbill_core.sources.yahoo import NAME, Yahoo, daily_prices
 from dollarbill_core.values.calendars import MARKET_ZONE

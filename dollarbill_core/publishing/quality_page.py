@@ -13,7 +13,7 @@ from dollarbill_core.market.faults import DAY_COST, MEANING, Fault
 from dollarbill_core.market.quality import DayQuality, Quality
 from dollarbill_core.publishing.quality_charts import GRADES, coverage_svg
 from dollarbill_core.publishing.statement import day_name
-from dollarbill_core.sources.checking import Checked
+from dollarbill_core.storage.checking import Checked
 
 if TYPE_CHECKING:
     from jinja2 import Template

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from dollarbill_core.runs.records import RunRecord
-    from dollarbill_core.sources.settings import Settings
+    from dollarbill_core.storage.settings import Settings
 
 app = typer.Typer(
     help="Research and trading for sellers of option premium.",
@@ -141,7 +141,7 @@ def _one_line(text: str, option: str, ask: str) -> str:
 
 
 def _settings() -> "Settings":
-    from dollarbill_core.sources.settings import load_settings
+    from dollarbill_core.storage.settings import load_settings
 
     return load_settings()
 

@@ -11,8 +11,8 @@ import typer
 from dollarbill_core.runs.parameters import ParameterError
 
 if TYPE_CHECKING:
-    from dollarbill_core.sources.settings import Settings
-    from dollarbill_core.sources.store import Store
+    from dollarbill_core.storage.settings import Settings
+    from dollarbill_core.storage.store import Store
 
 FIRST_YEAR = "2008"  # of the public history
 _LONG = 1_000  # thousandths of what is shown as a bar
@@ -70,8 +70,8 @@ def import_(
 
     Exit codes: 0 done, 2 bad input or the store is busy, 3 the store is damaged, 130 stopped.
     """
-    from dollarbill_core.sources.imports import import_files
-    from dollarbill_core.sources.pieces import ImportOptions
+    from dollarbill_core.formats.imports import import_files
+    from dollarbill_core.formats.pieces import ImportOptions
 
     if form == "?" or not files:
         _tell_formats(form)
@@ -166,7 +166,7 @@ def check(
     Exit codes: 0 whole, 2 bad input, 3 something is damaged or missing.
     """
     from dollarbill_core.runs.pages import write_check
-    from dollarbill_core.sources.checking import check
+    from dollarbill_core.storage.checking import check
 
     with _bar("check") as move:
         found = check(
@@ -192,7 +192,7 @@ def discard(
 
     Exit codes: 0 done, 2 bad input or the store is busy, 3 there is no such part.
     """
-    from dollarbill_core.sources.schema import TABLES
+    from dollarbill_core.storage.schema import TABLES
 
     store, name = (
         _store(data),
@@ -225,7 +225,7 @@ def list_(data: Place = None) -> None:
 
 
 def _tell_formats(form: str) -> None:
-    from dollarbill_core.sources.formats import FORMATS, reader
+    from dollarbill_core.formats.registry import FORMATS, reader
 
     if form in FORMATS:
         typer.echo(f"{form}: {reader(form).seen}")
@@ -237,13 +237,13 @@ def _tell_formats(form: str) -> None:
 
 
 def _settings() -> "Settings":
-    from dollarbill_core.sources.settings import load_settings
+    from dollarbill_core.storage.settings import load_settings
 
     return load_settings()
 
 
 def _store(place: str | None) -> "Store":
-    from dollarbill_core.sources.store import Store
+    from dollarbill_core.storage.store import Store
 
     return Store.at(place or _settings().data)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from packaging.requirements import Requirement
 
-from dollarbill_core.sources.settings import Settings, keys
+from dollarbill_core.storage.settings import Settings, keys
 
 _OLDEST_PYTHON = (3, 11)
 _FREE_GIGABYTES = 1.0  # a year of daily runs with their pages takes about half of that

@@ -29,7 +29,7 @@ from dollarbill_core.runs.child import (
 )
 from dollarbill_core.runs.parameters import ParameterError, Value, declared, resolved
 from dollarbill_core.runs.records import Exit, RunRecord, Status
-from dollarbill_core.sources.settings import Settings
+from dollarbill_core.storage.settings import Settings
 
 _CUT_SHORT = (Status.FAILED_KERNEL, Status.FAILED_DEADLINE, Status.STOPPED, Status.LOST)
 _SESSION = ("session_date", "as_of", "month", "ledger")  # what two runs must not share

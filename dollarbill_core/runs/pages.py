@@ -11,7 +11,7 @@ from dollarbill_core.runs.child import MARKER
 from dollarbill_core.runs.records import RunRecord, read_records, write_whole
 
 if TYPE_CHECKING:  # a run's page needs no store
-    from dollarbill_core.sources.checking import Checked
+    from dollarbill_core.storage.checking import Checked
 
 PLOTLY = "application/vnd.plotly.v1+json"
 _WIDGETS = "application/vnd.jupyter.widget"

@@ -13,9 +13,9 @@ from warnings import filterwarnings
 import numpy as np
 from numpy.typing import NDArray
 
-from dollarbill_core.sources.rows import DailyPrice
-from dollarbill_core.sources.settings import OPTION_FEEDS, secret
+from dollarbill_core.formats.rows import DailyPrice
 from dollarbill_core.sources.spots import NoData, Spot
+from dollarbill_core.storage.settings import OPTION_FEEDS, secret
 from dollarbill_core.values.calendars import MARKET_ZONE, open_instant, session_on_or_before
 from dollarbill_core.values.contracts import Option
 

@@ -23,14 +23,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from dollarbill_core.formats.rows import quote_rows
 from dollarbill_core.sources import alpaca_quotes, yahoo
-from dollarbill_core.sources.changes import StoreBusy
-from dollarbill_core.sources.gaps import PATIENCE, Gap, collected, filled, opened, write_down
-from dollarbill_core.sources.rows import quote_rows
-from dollarbill_core.sources.schema import GAPS, QUOTES
-from dollarbill_core.sources.settings import Settings, keys
 from dollarbill_core.sources.spots import NoData, SpotSource, spot
-from dollarbill_core.sources.store import Store
+from dollarbill_core.storage.changes import StoreBusy
+from dollarbill_core.storage.gaps import PATIENCE, Gap, collected, filled, opened, write_down
+from dollarbill_core.storage.schema import GAPS, QUOTES
+from dollarbill_core.storage.settings import Settings, keys
+from dollarbill_core.storage.store import Store
 from dollarbill_core.values.calendars import (
     MARKET_ZONE,
     close_instant,

@@ -16,13 +16,13 @@ from numpy.typing import NDArray
 from dollarbill_core.market.chains import Chain, ChainDays, NoChains
 from dollarbill_core.market.quality import Quality
 from dollarbill_core.market.view import Chains
-from dollarbill_core.sources.columns import Columns
-from dollarbill_core.sources.daily import Interest, daily_of, gaps_of, interest_of, prints_of
-from dollarbill_core.sources.derivation import SENTENCE, Known, SpotFrom
-from dollarbill_core.sources.derived import chain_on, derived_columns, quality_on
-from dollarbill_core.sources.quote_columns import quote_columns
-from dollarbill_core.sources.settings import load_settings
-from dollarbill_core.sources.store import Store
+from dollarbill_core.storage.columns import Columns
+from dollarbill_core.storage.daily import Interest, daily_of, gaps_of, interest_of, prints_of
+from dollarbill_core.storage.derivation import SENTENCE, Known, SpotFrom
+from dollarbill_core.storage.derived import chain_on, derived_columns, quality_on
+from dollarbill_core.storage.quote_columns import quote_columns
+from dollarbill_core.storage.settings import load_settings
+from dollarbill_core.storage.store import Store
 from dollarbill_core.values.calendars import (
     FIRST_DAY,
     close_instant,

@@ -9,16 +9,16 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dollarbill_core.formats.pieces import UnreadableFile
 from dollarbill_core.sources.answers import DownloadFailed, NotThere
-from dollarbill_core.sources.catalog import Damaged
 from dollarbill_core.sources.downloads import Download, Patience, download
-from dollarbill_core.sources.pieces import UnreadableFile
-from dollarbill_core.sources.places import StoreError, write_whole
-from dollarbill_core.sources.store import Store
 from dollarbill_core.sources.unfinished import Kind
+from dollarbill_core.storage.catalog import Damaged
+from dollarbill_core.storage.places import StoreError, write_whole
+from dollarbill_core.storage.store import Store
 
 if TYPE_CHECKING:
-    from dollarbill_core.sources.imports import ImportReport
+    from dollarbill_core.formats.imports import ImportReport
 
 Progress = Callable[[str, int, int | None], None]
 
@@ -219,7 +219,7 @@ class _Fetch:
 
     def outcome(self, source: _Source) -> Fetched:
         """What became of one source; no error of one ends the run."""
-        from dollarbill_core.sources.changes import StoreBusy  # loads pyarrow
+        from dollarbill_core.storage.changes import StoreBusy  # loads pyarrow
 
         try:
             return self._fetched(source)
@@ -261,8 +261,8 @@ class _Fetch:
         return lambda done, total: tell(source.name, done, total)
 
     def _stored(self, source: _Source, file: Path) -> "ImportReport":
-        from dollarbill_core.sources.imports import import_files
-        from dollarbill_core.sources.pieces import ImportOptions
+        from dollarbill_core.formats.imports import import_files
+        from dollarbill_core.formats.pieces import ImportOptions
 
         tell, name = self.progress, f"{source.name}, into the store"
         return import_files(

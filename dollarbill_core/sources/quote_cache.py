@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from threading import Lock
 from typing import Any
 
-from dollarbill_core.sources.settings import SettingsError
+from dollarbill_core.storage.settings import SettingsError
 
 SECONDS = 5.0  # how long a quote is served
 _PREFIX = "dollarbill:quote:"

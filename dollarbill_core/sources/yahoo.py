@@ -14,7 +14,7 @@ from warnings import filterwarnings
 import numpy as np
 from numpy.typing import NDArray
 
-from dollarbill_core.sources.rows import DailyPrice
+from dollarbill_core.formats.rows import DailyPrice
 from dollarbill_core.sources.spots import NoData, Spot
 from dollarbill_core.values.calendars import MARKET_ZONE, close_instant, is_session
 from dollarbill_core.values.contracts import CASH_SETTLED_ROOTS, Option

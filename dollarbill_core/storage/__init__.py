@@ -1,0 +1,1 @@
+"""Where do market data lie, and are they whole?"""

@@ -1,0 +1,315 @@
+"""Where the store's files lie: a folder or any fsspec URL; no file is seen half-written."""
+
+import hashlib
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from dollarbill_core.storage.settings import load_settings
+
+OWN_FOLDER = ".local"  # of a store in a folder: staging and caches, never data
+_HALF = ".half"  # how the name of a file ends that is still being written
+
+
+class StoreError(ValueError):
+    """A store that cannot be opened or changed; one line: which, why, what to do."""
+
+    exit_code = 2
+
+
+class Place(Protocol):
+    """Files under one root, named by paths with ``/`` relative to it."""
+
+    @property
+    def name(self) -> str:
+        """What messages call it: no password stands in it."""
+        ...
+
+    @property
+    def local(self) -> Path:
+        """A folder on this machine for staging and caches, whether it exists or not."""
+        ...
+
+    @property
+    def lock(self) -> Path:
+        """The file that whoever changes the store holds locked."""
+        ...
+
+    @property
+    def filesystem(self) -> Any:
+        """The fsspec file system; None for a folder of this machine."""
+        ...
+
+    def address(self, name: str) -> str:
+        """The path or URL under which others find the file."""
+        ...
+
+    def content(self, name: str) -> bytes | None:
+        """All bytes of the file, None if there is none."""
+        ...
+
+    def size(self, name: str) -> int | None:
+        """The bytes of the file, None if there is none."""
+        ...
+
+    def opened(self, name: str) -> Any:
+        """The file for reading: a path, or an open file of the file system."""
+        ...
+
+    def draft(self, folder: str) -> Path:
+        """Where a file of that folder is to be written before ``publish``."""
+        ...
+
+    def publish(self, draft: Path, name: str) -> None:
+        """Give a finished draft its name, so that it outlives a power cut."""
+        ...
+
+    def replace(self, name: str, content: bytes) -> None:
+        """Put new content in place of the old: readers see the one or the other."""
+        ...
+
+    def names(self) -> Iterator[str]:
+        """Every file of the store, drafts included, what lies under ``local`` not."""
+        ...
+
+    def remove(self, name: str) -> None:
+        """Remove a file, if it is there."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """A folder of this machine."""
+
+    root: Path
+    own: Path | None = None
+
+    @property
+    def name(self) -> str:
+        return str(self.root)
+
+    @property
+    def local(self) -> Path:
+        """In the folder itself; under home where only others may write to it."""
+        if self.own is not None:
+            return self.own
+        if self.root.is_dir() and not os.access(self.root, os.W_OK):
+            return _under_home(str(self.root))
+        return self.root / OWN_FOLDER
+
+    @property
+    def lock(self) -> Path:
+        return self.root / ".writer.lock"
+
+    @property
+    def filesystem(self) -> Any:
+        return None
+
+    def address(self, name: str) -> str:
+        return str(self.root / name)
+
+    def content(self, name: str) -> bytes | None:
+        try:
+            return (self.root / name).read_bytes()
+        except FileNotFoundError:
+            return None
+
+    def size(self, name: str) -> int | None:
+        try:
+            return (self.root / name).stat().st_size
+        except FileNotFoundError:
+            return None
+
+    def opened(self, name: str) -> Any:
+        return str(self.root / name)
+
+    def draft(self, folder: str) -> Path:
+        (self.root / folder).mkdir(parents=True, exist_ok=True)
+        return self.root / folder / _HALF
+
+    def publish(self, draft: Path, name: str) -> None:
+        keep_content(draft)
+        os.replace(draft, self.root / name)
+        folder = (self.root / name).parent
+        while folder != self.root:  # a new folder is a name in the folder above it
+            keep_names(folder)
+            folder = folder.parent
+
+    def replace(self, name: str, content: bytes) -> None:
+        write_whole(self.root / name, content)
+
+    def names(self) -> Iterator[str]:
+        for folder, folders, files in os.walk(self.root):
+            here = Path(folder)
+            inside = [here / each for each in folders]
+            folders[:] = [each.name for each in inside if each not in (self._kept_out())]
+            yield from ((here / each).relative_to(self.root).as_posix() for each in files)
+
+    def _kept_out(self) -> tuple[Path, ...]:
+        return (self.root / OWN_FOLDER, self.local)
+
+    def remove(self, name: str) -> None:
+        (self.root / name).unlink(missing_ok=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Bucket:
+    """Anything that fsspec reaches by URL: object storage, a server, memory.
+
+    Whoever reads must see a written file whole: object storage promises that.
+    """
+
+    url: str
+    filesystem: Any
+    root: str
+    own: Path | None = None
+
+    @property
+    def name(self) -> str:
+        return shown(self.url)
+
+    @property
+    def local(self) -> Path:
+        return self.own or _under_home(self.url)
+
+    @property
+    def lock(self) -> Path:
+        """On this machine only: that others write as well is seen when the catalog changes."""
+        return self.local / ".writer.lock"
+
+    def address(self, name: str) -> str:
+        return str(self.filesystem.unstrip_protocol(self._path(name)))
+
+    def content(self, name: str) -> bytes | None:
+        try:
+            return bytes(self.filesystem.cat_file(self._path(name)))
+        except FileNotFoundError:
+            return None
+
+    def size(self, name: str) -> int | None:
+        try:
+            return int(self.filesystem.size(self._path(name)))
+        except FileNotFoundError:
+            return None
+
+    def opened(self, name: str) -> Any:
+        return self.filesystem.open(self._path(name), "rb")
+
+    def draft(self, folder: str) -> Path:
+        place = self.local / "drafts"
+        place.mkdir(parents=True, exist_ok=True)
+        return place / hashlib.sha256(folder.encode()).hexdigest()[:16]
+
+    def publish(self, draft: Path, name: str) -> None:
+        path = self._path(name)
+        self.filesystem.makedirs(path.rpartition("/")[0], exist_ok=True)
+        self.filesystem.put_file(str(draft), path)
+        draft.unlink()
+
+    def replace(self, name: str, content: bytes) -> None:
+        self.filesystem.makedirs(self.root, exist_ok=True)
+        self.filesystem.pipe_file(self._path(name), content)
+
+    def names(self) -> Iterator[str]:
+        start = self.root.strip("/") + "/"
+        for path in self.filesystem.find(self.root):
+            yield path.strip("/").removeprefix(start)
+
+    def remove(self, name: str) -> None:
+        try:
+            self.filesystem.rm_file(self._path(name))
+        except FileNotFoundError:
+            return
+
+    def _path(self, name: str) -> str:
+        return f"{self.root.rstrip('/')}/{name}"
+
+
+def place_at(text: str | Path, local: Path | None = None) -> Place:
+    """The place a path or URL names; nothing is created.
+
+    Parameters
+    ----------
+    text
+        A folder, ``file://...``, or a URL of any protocol fsspec knows.
+    local
+        Where staging and caches go, if not where they go by themselves: ``.local`` in the
+        folder, for URLs a folder of its own under DOLLARBILL_HOME.
+
+    Raises
+    ------
+    StoreError
+        For a protocol that is unknown or needs a package that is not installed.
+    """
+    if "://" not in str(text):
+        return _folder(Path(text), local)
+    if str(text).startswith("file://"):
+        return _folder(Path(str(text).removeprefix("file://")), local)
+    return _bucket(str(text), local)
+
+
+def _folder(path: Path, local: Path | None) -> Folder:
+    root = path.expanduser().resolve()  # through links: what is locked is the folder itself
+    if root.exists() and not root.is_dir():
+        raise StoreError(f"{root} is a file: a store is a folder or a URL")
+    return Folder(root, local)
+
+
+def _bucket(url: str, local: Path | None) -> Bucket:
+    from fsspec.core import url_to_fs  # type: ignore[import-untyped]  # ships no types
+
+    try:
+        filesystem, root = url_to_fs(url)
+    except ImportError as error:
+        raise StoreError(f"{shown(url)} needs a package that is missing: {error}") from None
+    except (ValueError, OSError) as error:
+        raise StoreError(f"{shown(url)} cannot be opened: {error}") from None
+    return Bucket(url, filesystem, root, local)
+
+
+def shown(url: str) -> str:
+    """The URL without what may be a secret: user, password and query.
+
+    >>> shown("sftp://jo:pass@host/chains?token=1")
+    'sftp://host/chains'
+    """
+    return re.sub(r"://[^/]*@", "://", url).partition("?")[0]
+
+
+def _under_home(name: str) -> Path:
+    return load_settings().home / "stores" / hashlib.sha256(name.encode()).hexdigest()[:16]
+
+
+def write_whole(file: Path, content: bytes) -> None:
+    """Write a file so that, whenever power is cut, the old or the new one is there, whole."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    half = file.with_name(file.name + _HALF)
+    with half.open("wb") as written:
+        written.write(content)
+        written.flush()
+        os.fsync(written.fileno())
+    os.replace(half, file)
+    keep_names(file.parent)
+
+
+def keep_content(file: Path) -> None:
+    """Bring a written file to disk; its name is another matter."""
+    with file.open("rb") as written:
+        os.fsync(written.fileno())
+
+
+def keep_names(folder: Path) -> None:
+    """Bring the names in a folder to disk."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def is_half(name: str) -> bool:
+    """Whether a file was still being written."""
+    return name.endswith(_HALF)
