@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 
 from dollarbill_core.storage import catalog, changes, partitions, spool
 from dollarbill_core.storage.changes import Added, StoreBusy
+from dollarbill_core.storage.partitions import Partition
 from dollarbill_core.storage.places import StoreError
 from dollarbill_core.storage.schema import GAPS, PRICES, PRINTS, QUOTES, RATES
 from dollarbill_core.storage.store import Store
@@ -297,8 +298,9 @@ def test_row_groups_end_where_days_end(tmp_path, monkeypatch):
         tmp_path, {"SPY": pa.concat_tables([chains(days, 40), chains(days[4:], 250)])}
     )
 
-    groups = [rows["date"].unique().to_pylist() for rows in store.chunks(QUOTES, "SPY", 2021)]
-    sizes = [rows.num_rows for rows in store.chunks(QUOTES, "SPY", 2021)]
+    found = list(Partition(store.place, store.part(QUOTES, "SPY", 2021), QUOTES).chunks())
+    groups = [rows["date"].unique().to_pylist() for rows in found]
+    sizes = [rows.num_rows for rows in found]
     assert sizes == [80, 80, 100, 100, 50]
     assert groups == [days[:2], days[2:4], days[4:], days[4:], days[4:]]
 

@@ -39,7 +39,7 @@ def test_a_store_that_is_not_there_is_empty_and_reading_creates_nothing(place, t
     assert (store.symbols(), store.years("SPY"), store.parts(RATES)) == ((), (), ())
     assert store.part(QUOTES, "SPY", 2021) is None
     assert store.read(QUOTES, "SPY").schema == QUOTES.schema
-    assert list(store.chunks(QUOTES, "SPY", 2021)) == []
+    assert store.read(QUOTES, "SPY", 2021, ["bid"]).column_names == ["bid"]
     assert store.query("SELECT count(*) FROM quotes").fetchall() == [(0,)]
     assert list(tmp_path.iterdir()) == []
     assert list(store.place.names()) == []
@@ -61,9 +61,6 @@ def test_what_is_written_is_read_back_by_symbol_year_and_column(place):
     assert store.read(QUOTES, "SPY", [2019, 2020]).equals(rows.slice(0, 6))
     bids = store.read(QUOTES, "SPY", 2020, columns=["bid", "date"])
     assert bids.equals(rows.slice(0, 6).select(["bid", "date"]))
-    assert [each.to_pydict() for each in store.chunks("quotes", "SPY", 2021, ["strike"])] == [
-        rows.slice(6).select(["strike"]).to_pydict()
-    ]
     assert store.damage() == ()
 
 
@@ -80,10 +77,12 @@ def test_a_part_says_what_its_file_holds(place):
 def test_text_may_stay_as_codes(tmp_path):
     store = stored(tmp_path, {"SPY": chains(NEW_YEAR, 3)})
 
-    (rows,) = store.chunks(QUOTES, "SPY", 2021, ["root", "bid"], coded=True)
+    rows = store.read(QUOTES, "SPY", columns=["root", "bid"], coded=True)
+    none = store.read(QUOTES, "QQQ", columns=["root", "bid"], coded=True)
 
     assert rows["root"].type == pa.dictionary(pa.int32(), pa.string())
-    assert rows["root"].to_pylist() == ["SPY"] * 6
+    assert rows["root"].to_pylist() == ["SPY"] * 12
+    assert none.schema == rows.schema
 
 
 def test_a_store_answers_from_one_commit_until_it_is_refreshed(place):

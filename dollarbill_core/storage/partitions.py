@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from datetime import date
 from pathlib import Path
 from types import TracebackType
@@ -182,21 +182,25 @@ class Partition:
         days = [(group.column(at).statistics, group.num_rows) for group in groups]
         return tuple(Span(day.min, day.max, rows) for day, rows in days)
 
-    def chunks(
-        self,
-        columns: Sequence[str] | None = None,
-        groups: Sequence[int] | None = None,
-        *,
-        use_threads: bool = False,
-    ) -> Iterator[pa.Table]:
-        """Row group by row group, in key order, each column in one piece."""
+    def rows(self, columns: Sequence[str] | None = None) -> pa.Table:
+        """All rows in key order, read at once, which takes less time than row groups do."""
         names = self._table.schema.names if columns is None else list(columns)
+        with self._readable():
+            return self._file.read(names, use_threads=False).select(names)
+
+    def chunks(self, groups: Sequence[int] | None = None) -> Iterator[pa.Table]:
+        """Row group by row group, in key order, each column in one piece."""
         for number in self._numbers if groups is None else groups:
-            try:
-                rows = self._file.read_row_group(number, names, use_threads=use_threads)
-            except _UNREADABLE as error:
-                raise damaged(self._place, self._part, _told(error)) from None
+            with self._readable():
+                rows = self._file.read_row_group(number, use_threads=False)
             yield rows
+
+    @contextmanager
+    def _readable(self) -> Iterator[None]:
+        try:
+            yield
+        except _UNREADABLE as error:
+            raise damaged(self._place, self._part, _told(error)) from None
 
 
 def damaged(place: Place, part: Part, why: str) -> Damaged:

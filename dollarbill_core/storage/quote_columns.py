@@ -162,11 +162,9 @@ def _room(names: Sequence[str], rows: int) -> dict[str, Array]:
 
 def _gather(store: "Store", part: Part, arrays: Mapping[str, Array], start: int) -> None:
     """Decode one part into arrays from the row ``start`` on."""
-    for rows in store.chunks("quotes", part.symbol, part.year, list(arrays)):
-        end = start + len(rows)
-        for name, array in arrays.items():
-            array[start:end] = _numbers(rows, name)
-        start = end
+    rows = store.read("quotes", part.symbol, part.year, list(arrays))
+    for name, array in arrays.items():
+        array[start : start + len(rows)] = _numbers(rows, name)
 
 
 def next_day_rows(keys: NDArray[np.int64], starts: NDArray[np.int64]) -> NDArray[np.int32]:
@@ -293,7 +291,7 @@ def _written_at(store: "Store", part: Part) -> int | None:
     except FileNotFoundError:
         found = None
     if found is None or found.st_size != part.size:
-        next(store.chunks("quotes", part.symbol, part.year))  # says what is wrong
+        store.read("quotes", part.symbol, part.year, ["date"])  # says what is wrong
         raise _damaged(store, part, "is being changed by others than the store")
     return found.st_mtime_ns
 
@@ -324,13 +322,11 @@ def _arrays(store: "Store", part: Part) -> tuple[dict[str, Array], dict[str, Any
 
 def _proved_table(store: "Store", part: Part) -> "pa.Table":
     """The rows of one part, text as codes, its file held to the digest."""
-    import pyarrow as pa
-
     from dollarbill_core.storage.partitions import Partition
     from dollarbill_core.storage.schema import QUOTES
 
     opened = Partition(store.place, part, QUOTES, coded=True, proved=True)
-    return pa.concat_tables(opened.chunks((*_NAMES, *_NUMBERS)))
+    return opened.rows((*_NAMES, *_NUMBERS))
 
 
 def _last_snapshots(table: "pa.Table") -> "pa.Table":

@@ -1,6 +1,6 @@
 """The store of real quotes and prices: Parquet by symbol and year, here or at any URL."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -110,8 +110,12 @@ class Store:
         symbol: str = "",
         year: int | Sequence[int] | None = None,
         columns: Sequence[str] | None = None,
+        *,
+        coded: bool = False,
     ) -> "pa.Table":
         """Rows in key order with the table's own types; without a year those of all years.
+
+        ``coded`` gives text as codes of a dictionary, which is faster.
 
         Raises
         ------
@@ -122,7 +126,7 @@ class Store:
         """
         import pyarrow as pa
 
-        from dollarbill_core.storage.partitions import no_rows, plain
+        from dollarbill_core.storage.partitions import coded_schema, no_rows
 
         kind = _table(table)
         years = (year,) if isinstance(year, int) else year
@@ -134,28 +138,9 @@ class Store:
         names = kind.schema.names if columns is None else list(columns)
         if unknown := [name for name in names if name not in kind.schema.names]:
             raise StoreError(f"{kind.name} has no column {', '.join(unknown)}")
-        schema = pa.schema([kind.schema.field(name) for name in names])
-        chunks = [rows for part in parts for rows in self._open(part).chunks(names)]
-        return plain(pa.concat_tables([no_rows(schema), *chunks]), schema)
-
-    def chunks(
-        self,
-        table: "Table | str",
-        symbol: str,
-        year: int | None = None,
-        columns: Sequence[str] | None = None,
-        *,
-        coded: bool = False,
-        use_threads: bool = False,
-    ) -> "Iterator[pa.Table]":
-        """One partition, row group by row group in key order, each column in one piece.
-
-        ``coded`` gives text as codes of a dictionary, which is faster.
-        """
-        part = self.part(table, symbol, year)
-        if part is not None:
-            opened = self._open(part, coded=coded)
-            yield from opened.chunks(columns, use_threads=use_threads)
+        read = [self._open(part, coded=coded).rows(names) for part in parts]
+        none = no_rows(coded_schema(kind) if coded else kind.schema)
+        return pa.concat_tables(read or [none.select(names)])
 
     def _open(self, part: Part, *, coded: bool = False) -> "Partition":
         from dollarbill_core.storage.partitions import Partition
