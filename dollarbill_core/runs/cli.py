@@ -1,9 +1,9 @@
 """The command line: run a notebook, fill the store, list the runs, ask the doctor, reset."""
 
+import logging
 import os
 import signal
 import sys
-import traceback
 from collections.abc import Callable, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -28,6 +28,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,  # plain help, which a log and a narrow terminal can hold
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(data_commands.app, name="data")
 
@@ -202,25 +203,49 @@ def _tell(record: "RunRecord", reports: Path) -> None:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line; an error is one line on stderr, its traceback goes to the log."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # stopped by a scheduler
+    with _log():
+        try:
+            app(args=arguments)
+        except Exception as error:
+            code = getattr(error, "exit_code", None)
+            if code is None:
+                said = " ".join(f"{type(error).__name__}: {error}".split())
+                logging.getLogger(__name__).error(said, exc_info=error)
+                sys.exit(1)
+            print(f"dollarbill: {error}", file=sys.stderr)
+            sys.exit(int(code))
+
+
+class _Log(logging.Handler):
+    """What happens, in the log with time and traceback; warnings on stderr too, on one line."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        home = Path(os.environ.get("DOLLARBILL_HOME") or "~/.dollarbill").expanduser()
+        log = home / "logs" / "dollarbill.log"
+        try:
+            log.parent.mkdir(parents=True, exist_ok=True)
+            with log.open("a", encoding="utf-8", errors="backslashreplace") as file:
+                file.write(f"{self.format(record)}\n")
+            details = f" (details in {log})" if record.exc_info else ""
+        except OSError as error:
+            details = f" (details lost: {log}: {error.strerror})" if record.exc_info else ""
+        if record.levelno >= logging.WARNING:
+            print(f"dollarbill: {record.getMessage()}{details}", file=sys.stderr)
+
+
+@contextmanager
+def _log() -> "Iterator[None]":
+    """Our own modules' messages have a place as long as a command runs."""
+    ours, handler = logging.getLogger("dollarbill_core"), _Log()
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    level = ours.level
+    ours.addHandler(handler)
+    ours.setLevel(logging.INFO)
     try:
-        app(args=arguments)
-    except Exception as error:
-        code = getattr(error, "exit_code", None)
-        if code is None:
-            print(f"dollarbill: {_unexpected(error)}", file=sys.stderr)
-            sys.exit(1)
-        print(f"dollarbill: {error}", file=sys.stderr)
-        sys.exit(int(code))
-
-
-def _unexpected(error: Exception) -> str:
-    home = Path(os.environ.get("DOLLARBILL_HOME") or "~/.dollarbill").expanduser()
-    log = home / "logs" / "dollarbill.log"
-    log.parent.mkdir(parents=True, exist_ok=True)
-    with log.open("a", encoding="utf-8") as file:
-        file.write(f"{datetime.now().astimezone().isoformat(timespec='seconds')}\n")
-        traceback.print_exception(error, file=file)
-    return f"{type(error).__name__}: {error} (details in {log})"
+        yield
+    finally:
+        ours.removeHandler(handler)
+        ours.setLevel(level)
 
 
 if __name__ == "__main__":

@@ -1,9 +1,11 @@
 """The commands of the store: import files, fetch public history, take today's chains, check."""
 
+import logging
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -11,11 +13,13 @@ import typer
 from dollarbill_core.runs.parameters import ParameterError
 
 if TYPE_CHECKING:
+    from dollarbill_core.storage.checking import Checked
     from dollarbill_core.storage.settings import Settings
     from dollarbill_core.storage.store import Store
 
 FIRST_YEAR = "2008"  # of the public history
 _LONG = 1_000  # thousandths of what is shown as a bar
+_log = logging.getLogger(__name__)
 _BAR = "{desc} {percentage:3.0f}% |{bar}| {elapsed}"
 
 
@@ -136,17 +140,23 @@ def snapshot(
     Exit codes: 0 all stored or nothing to do, 2 bad input, 3 something is missing.
     """
     from dollarbill_core.sources.collector import live_sources, snapshot
+    from dollarbill_core.storage.settings import is_symbol
 
     settings = _settings()
+    wanted = tuple(dict.fromkeys(each.upper() for each in symbols or settings.watch_list))
+    if wrong := [each for each in wanted if not is_symbol(each)]:
+        raise ParameterError(f"{wrong[0]!r} is not a symbol such as SPY")
     sources = live_sources(settings)
     report = snapshot(
-        tuple(each.upper() for each in symbols or settings.watch_list),
+        wanted,
         _store(data),
         sources[0],
         minutes=settings.snapshot_minutes,
         spots=sources,
     )
     _say(report.sentences())
+    for line in report.sentences():
+        _log.info("snapshot: %s", line)  # of a timer's output nobody may see anything
     raise typer.Exit(report.exit_code)
 
 
@@ -156,7 +166,7 @@ def check(
         list[str] | None, typer.Argument(help="Else all that the store holds.")
     ] = None,
     start: Annotated[str, typer.Option("--from", help="First day or year.")] = "",
-    end: Annotated[str, typer.Option("--to", help="Last day.")] = "",
+    end: Annotated[str, typer.Option("--to", help="Last day or year.")] = "",
     data: Place = None,
 ) -> None:
     """Read every file and judge every day: what is damaged, missing, flawed, and how much.
@@ -165,19 +175,18 @@ def check(
 
     Exit codes: 0 whole, 2 bad input, 3 something is damaged or missing.
     """
-    from dollarbill_core.runs.pages import write_check
     from dollarbill_core.storage.checking import check
 
+    first = _first_day(start) if start else None
+    last = _last_day(end) if end else None
+    if first and last and first > last:
+        raise ParameterError(f"--from {start} is after --to {end}")
     with _bar("check") as move:
         found = check(
-            _store(data),
-            [each.upper() for each in symbols or ()],
-            _first_day(start) if start else None,
-            _day(end, "--to") if end else None,
-            progress=move,
+            _store(data), [each.upper() for each in symbols or ()], first, last, progress=move
         )
-    page = write_check(found, _settings().reports, datetime.now().astimezone())
-    _say((*found.sentences(), f"Page: {page}"))
+    _say(found.sentences())
+    typer.echo(f"Page: {_page(found)}")
     raise typer.Exit(found.exit_code)
 
 
@@ -202,7 +211,9 @@ def discard(
         raise ParameterError(f"no table {table!r}: there are {', '.join(TABLES)}")
     part = store.part(table, symbol.upper(), year)
     if part is None:
-        raise NothingStored(f"{store.place.name} has no {name.strip()}: dollarbill data list")
+        years = ", ".join(map(str, store.years(symbol.upper(), table)))
+        todo = f"name a year: {years}" if years else "dollarbill data list"
+        raise NothingStored(f"{store.place.name} has no {name.strip()}: {todo}")
     store.discard(table, symbol.upper(), year)
     typer.echo(f"{name.strip()}: {part.rows:,} rows taken out of {store.place.name}")
 
@@ -249,7 +260,21 @@ def _store(place: str | None) -> "Store":
 
 
 def _today() -> date:
-    return datetime.now().astimezone().date()
+    """The day in New York, wherever this machine is."""
+    from dollarbill_core.values.calendars import MARKET_ZONE
+
+    return datetime.now(MARKET_ZONE).date()
+
+
+def _page(found: "Checked") -> Path:
+    from dollarbill_core.runs.pages import write_check
+
+    reports = _settings().reports
+    try:
+        return write_check(found, reports, datetime.now().astimezone())
+    except OSError as error:
+        todo = "make it writable, or set DOLLARBILL_REPORTS"
+        raise ParameterError(f"no page in {reports}: {error.strerror}; {todo}") from None
 
 
 def _day(text: str, option: str) -> date:
@@ -261,7 +286,16 @@ def _day(text: str, option: str) -> date:
 
 def _first_day(text: str) -> date:
     """A day, or the first of a year."""
-    return _day(f"{text}-01-01" if len(text) == 4 and text.isdecimal() else text, "--from")
+    return _day(f"{text}-01-01" if _is_year(text) else text, "--from")
+
+
+def _last_day(text: str) -> date:
+    """A day, or the last of a year."""
+    return _day(f"{text}-12-31" if _is_year(text) else text, "--to")
+
+
+def _is_year(text: str) -> bool:
+    return len(text) == 4 and text.isdecimal()
 
 
 def _columns(texts: Sequence[str]) -> tuple[tuple[str, str], ...]:

@@ -10,10 +10,15 @@ from pathlib import Path
 
 from packaging.requirements import Requirement
 
-from dollarbill_core.storage.settings import Settings, keys
+from dollarbill_core.sources.quote_cache import why_unserved
+from dollarbill_core.storage.catalog import Catalog, Damaged
+from dollarbill_core.storage.places import StoreError
+from dollarbill_core.storage.settings import REDIS_URL, Settings, keys, redis_url, shown
+from dollarbill_core.storage.store import Store
 
 _OLDEST_PYTHON = (3, 11)
 _FREE_GIGABYTES = 1.0  # a year of daily runs with their pages takes about half of that
+_NAMED_SYMBOLS = 8
 _BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 _SAMPLE_FILES = (
     ("arch", "data/sp500/sp500.csv.gz"),
@@ -49,6 +54,8 @@ def checks(settings: Settings, environment: Mapping[str, str] | None = None) -> 
         writable("home", settings.home),
         writable("reports", settings.reports),
         disk(settings.reports),
+        store(settings.data),
+        quote_cache(environment),
         broker_keys(environment),
         browser(),
     ]
@@ -154,6 +161,55 @@ def disk(folder: Path, needed: float = _FREE_GIGABYTES) -> Check:
     there = next(path for path in (folder, *folder.parents) if path.exists())
     free = shutil.disk_usage(there).free / 1e9
     return _row("disk", free >= needed, f"{free:.1f} GB free", f"free {needed:g} GB")
+
+
+def store(place: Path | str) -> Check:
+    """What real quotes there are: files are looked for by their size, none is read.
+
+    A store at a URL is not asked, since the network may take its time.
+    """
+    if "://" in str(place):
+        found = f"{shown(str(place))}, which is not asked here: dollarbill data list"
+        return Check("store", True, found)
+    try:
+        opened = Store.at(place)
+        wrong = _missing_file(opened)
+        found = _holdings(opened.catalog)
+    except (Damaged, StoreError) as error:
+        fix = "mend it, or name another folder: setting data, or DOLLARBILL_DATA"
+        return Check("store", False, str(error), fix)
+    fix = "dollarbill data check names all; data discard takes each out, to be brought anew"
+    return _row("store", not wrong, wrong or found, fix)
+
+
+def _missing_file(opened: Store) -> str:
+    """The first file that is not there whole; empty if all are."""
+    for part in opened.catalog.parts.values():
+        if opened.place.size(part.path) != part.size:
+            return f"{opened.place.address(part.path)} is missing or cut off"
+    return ""
+
+
+def _holdings(catalog: Catalog) -> str:
+    """Whose quotes there are, from when to when."""
+    parts = catalog.of("quotes")
+    if not parts:
+        return "no quotes: dollarbill data fetch SPY, or dollarbill data import"
+    symbols = list(dict.fromkeys(part.symbol for part in parts))
+    more = len(symbols) - _NAMED_SYMBOLS
+    named = ", ".join(symbols[:_NAMED_SYMBOLS]) + (f" and {more} more" if more > 0 else "")
+    first, last = min(part.first for part in parts), max(part.last for part in parts)
+    return f"{named}: {first} to {last}, {sum(part.rows for part in parts):,} quotes"
+
+
+def quote_cache(environment: Mapping[str, str] | None = None) -> Check:
+    """Whether the Redis that is set serves; its address is not shown."""
+    url = redis_url(environment)
+    if not url:
+        return Check("quote cache", True, "in this process: no Redis is set")
+    why = why_unserved(url)
+    fix = f"start it, correct {REDIS_URL}, or unset it: quotes are then kept by each process"
+    return _row("quote cache", not why, why or "Redis serves", fix)
 
 
 def broker_keys(environment: Mapping[str, str] | None = None) -> Check:

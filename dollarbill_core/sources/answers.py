@@ -10,6 +10,7 @@ if TYPE_CHECKING:  # requests takes 0.1 s to load: only who downloads pays
     from requests import Response
 
 MOST_REDIRECTS = 5
+_MOST_DIGITS = 18  # of a length: more is no file
 _PASSING = {408, 425, 429, 500, 502, 503, 504}  # statuses that a later try may not meet
 
 
@@ -20,6 +21,14 @@ class DownloadFailed(Exception):
 
     def __init__(self, url: str, what: str, todo: str) -> None:
         super().__init__(f"{place_of(url)}: {what}; {todo}")
+
+
+class GaveUp(DownloadFailed):
+    """No attempt succeeded; ``is_silent`` where not even an answer came from the host."""
+
+    def __init__(self, url: str, what: str, todo: str, *, is_silent: bool) -> None:
+        super().__init__(url, what, todo)
+        self.what, self.todo, self.is_silent = what, todo, is_silent
 
 
 class NotThere(DownloadFailed):
@@ -59,7 +68,8 @@ def check_status(url: str, response: "Response", longest_wait: float) -> None:
     """
     status = response.status_code
     answers = f"the server answers {status}"
-    if url.startswith("https:") and not response.url.startswith("https:"):
+    way = [*(each.url for each in response.history), response.url]
+    if url.startswith("https:") and not all(each.startswith("https:") for each in way):
         raise DownloadFailed(url, "sends on to an address without encryption", "check it")
     if status in (404, 410):
         raise NotThere(url, f"there is no such file ({status})", "check its name")
@@ -78,7 +88,11 @@ def check_status(url: str, response: "Response", longest_wait: float) -> None:
 def raise_if_final(url: str, error: Exception, nothing_came: bool) -> None:
     """Raises DownloadFailed where another attempt would meet the same error."""
     import requests
-    from urllib3.exceptions import LocationParseError, NewConnectionError
+    from urllib3.exceptions import (
+        ConnectTimeoutError,
+        LocationParseError,
+        NewConnectionError,
+    )
 
     if isinstance(error, requests.TooManyRedirects):
         what = f"sends on and on, more than {MOST_REDIRECTS} times"
@@ -91,9 +105,10 @@ def raise_if_final(url: str, error: Exception, nothing_came: bool) -> None:
         raise DownloadFailed(url, "the proxy does not let us through", todo) from None
     if isinstance(error, (ValueError, LocationParseError)):
         raise DownloadFailed(url, "is no address to fetch from", "check it") from None
-    if isinstance(_reason(error), NewConnectionError) and nothing_came:
+    is_away = isinstance(_reason(error), (NewConnectionError, ConnectTimeoutError))
+    if is_away and nothing_came:
         todo = "connect this machine to the network and run the same command again"
-        raise DownloadFailed(url, in_words(error, 0), todo) from None
+        raise GaveUp(url, in_words(error, 0), todo, is_silent=True) from None
 
 
 def _reason(error: Exception) -> object:
@@ -121,17 +136,22 @@ def in_words(error: Exception, size: int) -> str:
 
 def seconds_told(header: str) -> float | None:
     """``Retry-After``: seconds, or an instant."""
-    if header.strip().isdigit():
-        return float(header)
+    if (seconds := _count(header)) is not None:
+        return float(seconds)
     try:
-        instant = parsedate_to_datetime(header)
-    except (TypeError, ValueError):
+        instant = parsedate_to_datetime(header).astimezone(UTC)
+    except (TypeError, ValueError, OverflowError):
         return None
-    return max((instant.astimezone(UTC) - datetime.now(UTC)).total_seconds(), 0.0)
+    return max((instant - datetime.now(UTC)).total_seconds(), 0.0)
 
 
 def validator_of(headers: Mapping[str, str]) -> str | None:
-    """What tells this version of the file from another: a strong ETag, else its date."""
+    """What tells this version of the file from another: a strong ETag, else its date.
+
+    None of what comes compressed: a part of it would not go on where ours ends.
+    """
+    if not is_as_sent(headers):
+        return None
     etag = headers.get("ETag", "")
     return etag if etag.startswith('"') else headers.get("Last-Modified")
 
@@ -148,4 +168,16 @@ def span_of(response: "Response") -> tuple[int, int | None]:
         first = span.removeprefix("bytes ").partition("-")[0]
     elif not is_as_sent(response.headers):
         total = ""
-    return int(first) if first.isdigit() else -1, int(total) if total.isdigit() else None
+    start = _count(first)
+    return -1 if start is None else start, _count(total)
+
+
+def _count(text: str) -> int | None:
+    """A number of bytes or seconds; None for what a server should not have sent.
+
+    >>> _count(" 120 "), _count("\N{SUPERSCRIPT TWO}"), _count("9" * 5000), _count("-1")
+    (120, None, None, None)
+    """
+    digits = text.strip()
+    is_count = digits.isascii() and digits.isdigit() and len(digits) <= _MOST_DIGITS
+    return int(digits) if is_count else None

@@ -12,6 +12,7 @@ from dollarbill_core import __version__
 from dollarbill_core.sources.answers import (
     MOST_REDIRECTS,
     DownloadFailed,
+    GaveUp,
     Passing,
     check_status,
     in_words,
@@ -29,6 +30,7 @@ if TYPE_CHECKING:  # requests takes 0.1 s to load: only who downloads pays
 Progress = Callable[[int, int | None], None]
 
 _CHUNK = 1 << 20  # bytes
+_UNANSWERED = 2  # attempts at a host that says nothing
 _AGENT = f"dollarbill/{__version__}"
 
 
@@ -41,8 +43,8 @@ class Patience:
     connect, read
         Until a connection stands; without a byte.
     attempts
-        One after another that bring next to nothing. Whatever brings a fair part is not
-        counted: it goes on from there.
+        One after another that bring next to nothing; two while the host has not answered at
+        all. Whatever brings a fair part is not counted: it goes on from there.
     first_wait, longest_wait
         Between attempts: doubled each time, at random from half to the whole. A server that
         asks for a longer pause than the longest is told about instead.
@@ -52,7 +54,7 @@ class Patience:
         For all attempts together.
     """
 
-    connect: float = 10.0
+    connect: float = 5.0
     read: float = 30.0
     attempts: int = 6
     first_wait: float = 1.0
@@ -153,6 +155,7 @@ class _Transfer:
     started: float = field(default_factory=time.monotonic)
     fruitless: int = 0
     attempts: int = 0
+    has_answered: bool = False
 
     def run(self, session: "Session") -> Download:
         """Attempt after attempt until the file is whole, or none is left."""
@@ -168,7 +171,8 @@ class _Transfer:
             return retrying(self._attempt, session)
         except Passing as last:
             tried = f"{last} ({self.attempts} attempts)"
-            raise DownloadFailed(self.url, tried, self._todo()) from None
+            silent = not self.has_answered
+            raise GaveUp(self.url, tried, self._todo(), is_silent=silent) from None
 
     def _todo(self) -> str:
         if self.part.validator and self.part.size:
@@ -184,7 +188,8 @@ class _Transfer:
         return min(doubled, longest) * random.uniform(0.5, 1.0)
 
     def _is_over(self, state: "RetryCallState") -> bool:
-        return self.fruitless >= self.patience.attempts or self._seconds_left() <= 0
+        most = self.patience.attempts if self.has_answered else _UNANSWERED
+        return self.fruitless >= most or self._seconds_left() <= 0
 
     def _seconds_left(self) -> float:
         return self.started + self.patience.deadline - time.monotonic()
@@ -211,7 +216,11 @@ class _Transfer:
                 self.url, headers=self._headers(), stream=True, timeout=timeout
             ) as response:
                 return self._answered(response)
-        except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
+        except (  # the last: a redirect to an address in no known letters
+            requests.RequestException,
+            urllib3.exceptions.HTTPError,
+            UnicodeError,
+        ) as error:
             raise_if_final(self.url, error, nothing_came=not self.part.size)
             raise Passing(in_words(error, self.part.size)) from None
 
@@ -228,6 +237,7 @@ class _Transfer:
         return {name: value for name, value in asked.items() if value}
 
     def _answered(self, response: "Response") -> Download:
+        self.has_answered = True
         longest = min(self.patience.longest_wait, self._seconds_left())
         check_status(self.url, response, longest)
         if response.status_code == 304:
@@ -261,7 +271,7 @@ class _Transfer:
             self.part.begin(version, total)
             return
         is_same = version in (None, self.part.validator) and total in (None, self.part.total)
-        if not (is_same and first == self.part.size):
+        if not (is_same and first == self.part.size and is_as_sent(response.headers)):
             self.part.clear()
             raise Passing("it sent another part than we asked for")
 

@@ -3,14 +3,15 @@
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from dollarbill_core.formats.pieces import UnreadableFile
-from dollarbill_core.sources.answers import DownloadFailed, NotThere
+from dollarbill_core.sources.answers import DownloadFailed, GaveUp, NotThere
 from dollarbill_core.sources.downloads import Download, Patience, download
 from dollarbill_core.sources.unfinished import Kind
 from dollarbill_core.storage.catalog import Damaged
@@ -131,6 +132,10 @@ class _Source:
     table: str
     symbol: str = ""
 
+    @property
+    def host(self) -> str:
+        return urlsplit(self.url).netloc
+
 
 def fetch(
     symbols: Iterable[str],
@@ -208,7 +213,8 @@ def _sources(
 class _Fetch:
     """One run over the sources; ``held`` is what the store had before, by table and symbol.
 
-    The store may have been emptied since the last run, or be another one.
+    The store may have been emptied since the last run, or be another one. ``gave_up`` fills
+    with the hosts that failed in this run.
     """
 
     start: date
@@ -216,6 +222,7 @@ class _Fetch:
     patience: Patience | None
     progress: Progress | None
     held: frozenset[tuple[str, str]]
+    gave_up: dict[str, GaveUp] = field(default_factory=dict)
 
     def outcome(self, source: _Source) -> Fetched:
         """What became of one source; no error of one ends the run."""
@@ -223,12 +230,23 @@ class _Fetch:
 
         try:
             return self._fetched(source)
+        except GaveUp as error:
+            self.gave_up.setdefault(source.host, error)
+            return Fetched(source.name, Outcome.FAILED, str(error))
         except NotThere as error:
             return Fetched(source.name, Outcome.FAILED, _why_not_there(source, error))
         except (DownloadFailed, UnreadableFile, StoreBusy, StoreError, Damaged) as error:
             return Fetched(source.name, Outcome.FAILED, str(error))
 
+    def _patience(self, host: str) -> Patience:
+        """A host that failed before is asked once for each further file."""
+        patience = self.patience or Patience()
+        return replace(patience, attempts=1) if host in self.gave_up else patience
+
     def _fetched(self, source: _Source) -> Fetched:
+        before_it = self.gave_up.get(source.host)
+        if before_it is not None and before_it.is_silent:  # or offline would take minutes
+            raise GaveUp(source.url, before_it.what, before_it.todo, is_silent=True)
         file = self.store.local / "downloads" / source.file
         notes = file.with_name(f"{file.name}.json")
         before = _Notes.read(notes, file)
@@ -241,7 +259,7 @@ class _Fetch:
         known = before.download if before and (is_stored or file.is_file()) else None
         got = download(
             source.url, file, source.kind,
-            known=known, patience=self.patience, progress=self._telling(source),
+            known=known, patience=self._patience(source.host), progress=self._telling(source),
         )  # fmt: skip
         if before and is_stored and got.sha256 == before.download.sha256:
             _Notes(got, before.start).write(notes)

@@ -105,7 +105,7 @@ class QuoteCache:
 
         try:
             return question(self._redis)
-        except (RedisError, OSError) as error:
+        except (RedisError, OSError, UnicodeError) as error:  # the last: a host's name
             self._rest(type(error).__name__)
             return None
 
@@ -118,6 +118,23 @@ class QuoteCache:
                 "process only; start it, or unset the variable",
                 failure,
             )
+
+
+def why_unserved(url: str) -> str:
+    """Why the Redis at ``url`` keeps no quotes, without its address; empty if it does.
+
+    Asked with the patience of a quote: half a second to connect, half for the answer.
+    """
+    from redis.exceptions import RedisError
+
+    try:
+        with _client(url) as client:
+            client.ping()
+    except SettingsError as error:
+        return str(error)
+    except (RedisError, OSError, UnicodeError) as error:
+        return f"Redis does not serve ({type(error).__name__})"
+    return ""
 
 
 def _client(url: str) -> Any:

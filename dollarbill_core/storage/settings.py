@@ -3,7 +3,7 @@
 The file is ``dollarbill.toml`` in the home folder, every key is optional:
 
     reports = "~/reports"       # rendered runs
-    data = "~/chains"           # the chain and price store
+    data = "~/chains"           # the chain and price store: a folder or a URL
     deadline_minutes = 30.0     # a run is ended after so long, whole notebook
     watch_list = ["SPY", "QQQ"] # whose chains are collected every session
     snapshot_minutes = 15.0     # ... so long before the close
@@ -15,6 +15,7 @@ override their folder. A secret never stands in the file, and never in a printed
 """
 
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -41,7 +42,7 @@ class Settings:
 
     home: Path
     reports: Path
-    data: Path
+    data: Path | str
     notebooks: Path
     test_data: Path
     deadline_minutes: float = 30.0
@@ -74,10 +75,11 @@ class Settings:
 
     def described(self) -> dict[str, str]:
         """Every setting as text, and for each secret only whether it is there."""
-        shown = {field.name: _text(getattr(self, field.name)) for field in fields(self)}
-        shown["settings file"] = str(self.file) if self.file.is_file() else "none: defaults"
+        told = {field.name: _text(getattr(self, field.name)) for field in fields(self)}
+        told["data"] = shown(told["data"])
+        told["settings file"] = str(self.file) if self.file.is_file() else "none: defaults"
         secrets = keys() | {REDIS_URL: bool(redis_url())}
-        return shown | {name: "set" if there else "not set" for name, there in secrets.items()}
+        return told | {name: "set" if there else "not set" for name, there in secrets.items()}
 
 
 def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
@@ -92,8 +94,11 @@ def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
     home = _folder(environment.get("DOLLARBILL_HOME") or "~/.dollarbill")
     told = _checked(home / FILE_NAME)
     for name in _FOLDERS:
-        given = environment.get(f"DOLLARBILL_{name.upper()}") or told.get(name)
-        told[name] = _folder(str(given), home) if given else _default_folder(name, home)
+        given = str(environment.get(f"DOLLARBILL_{name.upper()}") or told.get(name) or "")
+        if name == "data" and "://" in given:
+            told[name] = given
+        else:
+            told[name] = _folder(given, home) if given else _default_folder(name, home)
     return Settings(home=home, **told)  # type: ignore[arg-type]  # types checked in _checked
 
 
@@ -106,9 +111,12 @@ def keys(environment: Mapping[str, str] | None = None) -> dict[str, bool]:
 def secret(name: str, environment: Mapping[str, str] | None = None) -> str:
     """The value of one secret, or one line that says which variable to set."""
     environment = os.environ if environment is None else environment
-    if not environment.get(name):
+    value = environment.get(name, "")
+    if not value:
         raise SettingsError(f"{name} is not set: export it before this run, or use no broker")
-    return environment[name]
+    if not (value.isascii() and value.isprintable() and " " not in value):
+        raise SettingsError(f"{name} holds a space or line end, which no key has: set it anew")
+    return value
 
 
 def redis_url(environment: Mapping[str, str] | None = None) -> str:
@@ -127,10 +135,29 @@ _TYPES: dict[str, type] = {
 }
 
 
+def shown(address: str) -> str:
+    """A folder, or a URL without what may be a secret: user, password and query.
+
+    >>> shown("sftp://jo:pass@host/chains?token=1")
+    'sftp://host/chains'
+    """
+    if "://" not in address:
+        return address
+    return re.sub(r"://[^/]*@", "://", address).partition("?")[0]
+
+
+def is_symbol(text: object) -> bool:
+    """Whether chains can be asked for by such a symbol: SPY, BRKB.
+
+    >>> [is_symbol(text) for text in ("SPY", "BRKB", "spy", "SPY,QQQ", "../SPY", "")]
+    [True, True, False, False, False, False]
+    """
+    return isinstance(text, str) and re.fullmatch("[A-Z0-9]{1,6}", text) is not None
+
+
 def _check_symbols(symbols: tuple[str, ...]) -> None:
     for symbol in symbols:
-        plain = isinstance(symbol, str) and symbol.isascii() and symbol.isalnum()
-        if not (plain and symbol == symbol.upper() and len(symbol) <= 6):
+        if not is_symbol(symbol):
             raise SettingsError(f"watch_list: {symbol!r} is not a symbol such as SPY")
     if len(set(symbols)) < len(symbols):
         raise SettingsError(f"watch_list names a symbol twice: {', '.join(symbols)}")
