@@ -301,6 +301,18 @@ def test_attempts_that_bring_a_fair_part_are_not_counted(site, tmp_path):
     assert len(site.asked) == 10
 
 
+def know_only_loopback(monkeypatch) -> None:
+    """Names are looked up here alone: no question leaves this machine."""
+    look_up = socket.getaddrinfo
+
+    def known(host, *rest, **more):
+        if host in ("127.0.0.1", "localhost"):
+            return look_up(host, *rest, **more)
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", known)
+
+
 def closed_port() -> int:
     with socket.socket() as held:
         held.bind(("127.0.0.1", 0))
@@ -314,9 +326,11 @@ def closed_port() -> int:
         (f"http://127.0.0.1:{closed_port()}/spy", "nobody answers there: no network"),
         ("http://no-such-host.invalid/spy", "its name cannot be looked up: no network"),
     ],
+    ids=["nobody listens", "nobody knows the name"],
 )
 def test_offline_is_told_at_once_in_one_line(monkeypatch, tmp_path, address, why):
     monkeypatch.setenv("NO_PROXY", "*")
+    know_only_loopback(monkeypatch)
     before = time.monotonic()
 
     with pytest.raises(DownloadFailed, match=f"{why}.*; connect this machine") as told:

@@ -22,6 +22,7 @@ from dollarbill_core.sources.public import INDICES, NotAsked, Outcome, fetch
 from dollarbill_core.storage.store import Store
 from tests.archive_builder import DAYS, LAST, STRIKES, archive, options, places
 from tests.broken_server import Site, cut_off_after, instead, serving, trickle, with_status
+from tests.test_downloads import know_only_loopback
 
 FILES = archive()
 SHORT = Patience(connect=0.5, read=0.5, attempts=2, first_wait=0.01, longest_wait=0.2)
@@ -248,7 +249,8 @@ def test_what_cannot_be_asked_for_is_told_before_anything_is_fetched(
     assert (told.value.exit_code, site.asked) == (2, [])
 
 
-def test_offline_every_source_says_so_in_one_line(site, store):
+def test_offline_every_source_says_so_in_one_line(site, store, monkeypatch):
+    know_only_loopback(monkeypatch)
     nowhere = replace(places("http://127.0.0.1:9"), sofr="http://no-such-host.invalid/sofr")
 
     report = fetched(site, store, ["SPY"], places=nowhere)
