@@ -319,11 +319,23 @@ def test_what_was_added_after_the_checkpoint_is_gone_and_what_was_before_is_ther
         change.add(QUOTES, "SPY", chains([MONDAY], 5))
 
     with store.change("import") as change:
-        state, runs = change.state, [path.name for path in change.folder.glob("*.arrow")]
+        state, runs = change.state, [path.name for path in change.folder.glob("*.run")]
         change.commit()
 
-    assert (state, runs) == ({"file": "a.csv", "row": 3}, ["000000.arrow"])
+    assert (state, runs) == ({"file": "a.csv", "row": 3}, ["000000.run"])
     assert store.read(QUOTES, "SPY").num_rows == 3
+
+
+def test_symbols_added_together_lie_in_one_run(tmp_path):
+    store = Store.at(tmp_path)
+    with store.change("import") as change:
+        for symbol in ("SPY", "QQQ", "IWM"):
+            change.add(QUOTES, symbol, chains([MONDAY], 2))
+        change.checkpoint({})
+        runs = list(change.folder.glob("*.run"))
+        added = change.commit()
+
+    assert (len(runs), added, store.symbols()) == (1, Added(new=6), ("IWM", "QQQ", "SPY"))
 
 
 def test_a_change_that_is_committed_or_abandoned_begins_afresh(tmp_path):
@@ -365,13 +377,16 @@ def test_a_run_that_is_not_as_it_was_written_is_not_taken_up(tmp_path):
     with store.change("import") as change:
         change.add(QUOTES, "SPY", chains([MONDAY], 3))
         change.checkpoint({})
-    run = next(change.folder.glob("*.arrow"))
-    run.write_bytes(run.read_bytes()[:-20])
+    run = next(change.folder.glob("*.run"))
+    content = run.read_bytes()
 
-    with pytest.raises(
-        StoreError, match=r"000000.arrow is not as it was written\): delete its"
-    ):
+    run.write_bytes(content[:-20])
+    with pytest.raises(StoreError, match=r"000000.run is not as it was written\): delete its"):
         store.change("import")
+    for spoilt in (bytes(len(content)), b"\xff" * len(content)):
+        run.write_bytes(spoilt)
+        with pytest.raises(StoreError, match=r"journal.json cannot be read .*: delete its"):
+            store.change("import")
     with store.change("another") as change:  # the lock was given back
         assert change.state == {}
 
@@ -460,7 +475,7 @@ def test_a_change_from_another_machine_meanwhile_is_seen_and_not_overwritten(
     assert seen == ("QQQ",)
     assert Store.at(url).symbols() == ("QQQ", "SPY")
     assert not [
-        each for place in ("here", "there") for each in (tmp_path / place).rglob("*.arrow")
+        each for place in ("here", "there") for each in (tmp_path / place).rglob("*.run")
     ]
 
 

@@ -1,9 +1,12 @@
 """Places for files: written whole, named without secrets, nothing created by looking."""
 
+import os
+from pathlib import Path
 from uuid import uuid4
 
 import pytest
 
+from dollarbill_core.storage import places
 from dollarbill_core.storage.places import place_at, shown, write_whole
 
 
@@ -13,18 +16,44 @@ def place(request, tmp_path):
     return place_at(where, tmp_path / "local")
 
 
-def test_a_draft_is_seen_under_its_name_only_once_it_is_published(place):
-    draft = place.draft("quotes/symbol=SPY")
-    draft.write_bytes(b"rows")
-    before = place.content("quotes/symbol=SPY/1.parquet")
+def test_drafts_are_seen_under_their_names_only_once_they_are_published(place):
+    names = {f"quotes/symbol={symbol}/1.parquet": symbol.encode() for symbol in ("SPY", "QQQ")}
+    drafts = [(place.draft(name.rpartition("/")[0]), name) for name in names]
+    for draft, name in drafts:
+        draft.write_bytes(names[name])
+    before = [place.content(name) for name in names]
 
-    place.publish(draft, "quotes/symbol=SPY/1.parquet")
+    place.publish(drafts)
+    place.publish([])
 
-    assert before is None
-    assert not draft.exists()
-    assert place.content("quotes/symbol=SPY/1.parquet") == b"rows"
-    assert place.size("quotes/symbol=SPY/1.parquet") == 4
-    assert list(place.names()) == ["quotes/symbol=SPY/1.parquet"]
+    assert before == [None, None]
+    assert not [draft for draft, _ in drafts if draft.exists()]
+    assert {name: place.content(name) for name in place.names()} == names
+    assert place.size("quotes/symbol=SPY/1.parquet") == 3
+
+
+def test_files_and_the_names_of_new_folders_are_on_disk_before_publishing_ends(
+    tmp_path, monkeypatch
+):
+    kept = []
+    keep = os.fsync
+    monkeypatch.setattr(
+        places.os,
+        "fsync",
+        lambda handle: (kept.append(os.readlink(f"/proc/self/fd/{handle}")), keep(handle)),
+    )
+    place = place_at(tmp_path)
+    names = [f"quotes/symbol={symbol}/year=2021/1.parquet" for symbol in ("SPY", "QQQ")]
+    drafts = [(place.draft(name.rpartition("/")[0]), name) for name in names]
+    for draft, _ in drafts:
+        draft.write_bytes(b"rows")
+
+    place.publish(drafts)
+
+    found = [Path(each).relative_to(tmp_path).as_posix() for each in kept]
+    folders = [str(each) for name in names for each in list(Path(name).parents)[:-1]]
+    assert set(found[:2]) == {f"{Path(name).parent.as_posix()}/.half" for name in names}
+    assert sorted(found[2:]) == sorted(set(folders))
 
 
 def test_content_is_replaced_and_removed_and_what_is_not_there_is_none(place):

@@ -13,8 +13,15 @@ from hypothesis import strategies as st
 
 from dollarbill_core.storage import spool
 from dollarbill_core.storage.partitions import Span
-from dollarbill_core.storage.schema import QUOTES, RATES
-from dollarbill_core.storage.spool import slices, within, write_run
+from dollarbill_core.storage.places import StoreError
+from dollarbill_core.storage.schema import QUOTES, RATES, TABLES
+from dollarbill_core.storage.spool import (
+    last_checkpoint,
+    slices,
+    within,
+    write_journal,
+    write_run,
+)
 from tests.stored_rows import MONDAY, days_from, quote, table_of
 
 _DAYS = st.lists(st.integers(0, 400) | st.just(70_000), min_size=1, max_size=40)
@@ -26,16 +33,16 @@ def test_a_run_lies_by_day_and_rows_of_one_day_as_they_came(offsets):
     rows = table_of(QUOTES, [quote(day, 1 + place) for place, day in enumerate(days)])
     with TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
         patch.setattr(spool, "BATCH_ROWS", 4)
-        run = write_run(Path(folder) / "000.arrow", QUOTES, "SPY", rows)
-        batches = list(run.rows(range(len(run.batches))))
+        written = write_run(Path(folder) / "000.run", [(QUOTES, "SPY", rows)])
+        batches = [batch.rows() for batch in written]
 
     back = pa.concat_tables(batches)
     places = [(row["date"], int(row["strike"])) for row in back.to_pylist()]
     assert places == sorted((day, 1 + place) for place, day in enumerate(days))
-    for span, batch in zip(run.batches, batches, strict=True):
+    for one, batch in zip(written, batches, strict=True):
         found = batch["date"].to_pylist()
-        assert span == Span(min(found), max(found), len(found))
-        assert span.first.year == span.last.year
+        assert one.span == Span(min(found), max(found), len(found))
+        assert {each.year for each in found} == {one.key[2]}
     met = Counter(day for batch in batches for day in set(batch["date"].to_pylist()))
     assert set(met.values()) == {1}
 
@@ -44,9 +51,36 @@ def test_rows_of_a_table_without_years_lie_as_they_came(tmp_path):
     days = [MONDAY, MONDAY - timedelta(400)]
     rows = table_of(RATES, [{"date": day, "days": 30} for day in days])
 
-    run = write_run(tmp_path / "000.arrow", RATES, "", rows)
+    (batch,) = write_run(tmp_path / "000.run", [(RATES, "", rows)])
 
-    assert next(run.rows([0]))["date"].to_pylist() == days
+    assert batch.rows()["date"].to_pylist() == days
+    assert batch.key == ("rates", "", None)
+
+
+def test_one_run_holds_any_tables_and_symbols_and_is_found_again(tmp_path):
+    rows = {
+        ("quotes", "SPY", 2021): table_of(QUOTES, [quote(MONDAY, 300, source="a")]),
+        ("quotes", "QQQ", 2021): table_of(QUOTES, [quote(MONDAY, 310, source="b")] * 2),
+        ("rates", "", None): table_of(RATES, [{"date": MONDAY, "days": 30}]),
+    }
+    run, rest = tmp_path / "000.run", tmp_path / "001.run"
+    gathered = [(TABLES[table], symbol, each) for (table, symbol, _), each in rows.items()]
+    written = [*write_run(run, gathered), *write_run(rest, gathered[:1])]
+    write_journal(tmp_path, {"row": 3}, [run, rest])
+
+    state, runs, batches = last_checkpoint(tmp_path)
+
+    assert (state, runs, batches) == ({"row": 3}, [run, rest], written)
+    assert {batch.key: batch.rows() for batch in batches[:3]} == rows
+
+
+def test_a_batch_that_cannot_be_read_is_named(tmp_path):
+    rows = table_of(RATES, [{"date": MONDAY, "days": 30}])
+    (batch,) = write_run(tmp_path / "000.run", [(RATES, "", rows)])
+    batch.file.write_bytes(bytes(batch.file.stat().st_size))
+
+    with pytest.raises(StoreError, match=r"000.run cannot be read .* import again"):
+        batch.rows()
 
 
 @given(

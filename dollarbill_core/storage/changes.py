@@ -5,7 +5,7 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from datetime import UTC, date, datetime
@@ -37,7 +37,7 @@ from dollarbill_core.storage.places import Place, StoreError, keep_content
 from dollarbill_core.storage.schema import TABLES, Table
 from dollarbill_core.storage.spool import (
     JOURNAL,
-    Run,
+    Batch,
     last_checkpoint,
     overlapping,
     slices,
@@ -96,7 +96,8 @@ class Change:
         self.folder: Path = place.local / "changes" / name
         self.state: dict[str, Any] = {}
         self._place, self._committed = place, committed
-        self._runs: list[Run] = []
+        self._runs: list[Path] = []
+        self._batches: list[Batch] = []
         self._buffer: dict[tuple[str, str], list[pa.Table]] = {}
         self._buffered = 0
         self._discarded: set[Key] = set()
@@ -111,12 +112,10 @@ class Change:
 
     def _take_up(self) -> None:
         """Go on from the last checkpoint; runs written after it are removed."""
-        self.state, self._runs = last_checkpoint(self.folder)
+        self.state, self._runs, self._batches = last_checkpoint(self.folder)
         self._safe = len(self._runs)  # so many of them are on disk for good
-        known = {run.file.name for run in self._runs}
-        for file in self.folder.glob("*.arrow"):
-            if file.name not in known:
-                file.unlink()
+        for file in set(self.folder.glob("*.run")) - set(self._runs):
+            file.unlink()
 
     def add(self, table: Table, symbol: str, rows: pa.Table) -> None:
         """Gather rows of one table; of two with one key the one added last will stand.
@@ -143,13 +142,16 @@ class Change:
                 self._spool()
 
     def _spool(self) -> None:
-        """Write what is held in memory to disk, a run for each table and symbol."""
-        for name, symbol in list(self._buffer):
-            rows = joined(self._buffer[name, symbol])
-            file = self.folder / f"{len(self._runs):06}.arrow"
-            self._runs.append(write_run(file, TABLES[name], symbol, rows))
-            del self._buffer[name, symbol]
-            self._buffered -= rows.num_rows
+        """Write what is held in memory to disk; if it fails, it is still held."""
+        if not self._buffer:
+            return
+        held = self._buffer.items()
+        gathered = ((TABLES[name], symbol, joined(rows)) for (name, symbol), rows in held)
+        run = self.folder / f"{len(self._runs):06}.run"
+        self._batches += write_run(run, gathered)
+        self._runs.append(run)
+        self._buffer.clear()
+        self._buffered = 0
 
     def checkpoint(self, state: Mapping[str, Any]) -> None:
         """Once this returns, all that was added and the state (JSON) survive a kill."""
@@ -158,7 +160,7 @@ class Change:
         with _writing(self._place):
             self._spool()
             for run in self._runs[self._safe :]:
-                keep_content(run.file)
+                keep_content(run)
             self._safe = len(self._runs)
             write_journal(self.folder, kept, self._runs)
         self.state = kept
@@ -199,12 +201,16 @@ class Change:
 
     def _merged_into(self, catalog: Catalog) -> tuple[Catalog, Added]:
         """The catalog with all that was added, whose files are written; readers see none."""
-        written = _by_partition(self._runs)
+        written: dict[Key, list[Batch]] = {}
+        for batch in self._batches:
+            written.setdefault(batch.key, []).append(batch)
         old = [catalog.parts.get(key) for key in written]
         with ThreadPoolExecutor(_WORKERS) as pool:  # pyarrow and numpy let others run
             merged = list(pool.map(self._merged, written, old, written.values()))
-        added = sum((one for _, one in merged), Added())
-        return catalog.after(part for part, _ in merged if part is not None), added
+        drafts = [(draft, part) for part, draft, _ in merged if part is not None]
+        self._place.publish((draft, part.path) for draft, part in drafts)
+        added = sum((one for _, _, one in merged), Added())
+        return catalog.after(part for _, part in drafts), added
 
     def _replace(self, before: Catalog, after: Catalog) -> None:
         if after == before:
@@ -216,9 +222,9 @@ class Change:
         self._place.replace(MANIFEST, after.content)
 
     def _merged(
-        self, key: Key, old: Part | None, runs: list[tuple[Run, list[int]]]
-    ) -> tuple[Part | None, Added]:
-        """The new part, None if nothing changes, and what was added to it."""
+        self, key: Key, old: Part | None, written: list[Batch]
+    ) -> tuple[Part | None, Path, Added]:
+        """The new part, None if nothing changes, its draft, and what was added to it."""
         table = TABLES[key[0]]
         stored = None
         if old is not None:  # what is written anew looks sound again, so every byte is checked
@@ -226,15 +232,13 @@ class Change:
         draft = self._place.draft(folder_path(key))
         added = Added()
         with PartitionWriter(draft, table) as writer:
-            for rows, one in _unions(table, stored, runs):
+            for rows, one in _unions(table, stored, written):
                 writer.write(rows)
                 added += one
         if added.new == added.changed == 0:
             draft.unlink()
-            return None, added
-        part = _part(key, writer, draft)
-        self._place.publish(draft, part.path)
-        return part, added
+            return None, draft, added
+        return _part(key, writer, draft), draft, added
 
     def abandon(self) -> None:
         """Forget all that was added, checkpoints too, and end the change."""
@@ -295,30 +299,16 @@ def _locked(place: Place, name: str) -> IO[str]:
     return lock
 
 
-def _by_partition(runs: Iterable[Run]) -> dict[Key, list[tuple[Run, list[int]]]]:
-    """The runs of each partition, in the order they were written, and their batches in it."""
-    found: dict[Key, list[tuple[Run, list[int]]]] = {}
-    for run in runs:
-        batches: dict[Key, list[int]] = {}
-        for number, span in enumerate(run.batches):
-            year = span.first.year if run.table.by_year else None
-            batches.setdefault((run.table.name, run.symbol, year), []).append(number)
-        for key, numbers in batches.items():
-            found.setdefault(key, []).append((run, numbers))
-    return found
-
-
 def _unions(
-    table: Table, stored: Partition | None, runs: list[tuple[Run, list[int]]]
+    table: Table, stored: Partition | None, written: list[Batch]
 ) -> Iterator[tuple[pa.Table, Added]]:
     """A partition slice by slice, what is written united with what is stored."""
     spans = () if stored is None else stored.spans
-    written = [run.batches[number] for run, numbers in runs for number in numbers]
-    stretches = slices([*spans, *written], SLICE_ROWS) if table.by_year else [None]
-    for days in stretches:
+    every = [*spans, *(batch.span for batch in written)]
+    none = no_rows(coded_schema(table))
+    for days in slices(every, SLICE_ROWS) if table.by_year else [None]:
         old = _stored_rows(stored, spans, days)
-        new = [each for run, numbers in runs for each in _run_rows(run, numbers, days)]
-        none = no_rows(coded_schema(table))
+        new = _written_rows(written, days)
         yield united(table.key, pa.concat_tables([none, *old]), pa.concat_tables([none, *new]))
 
 
@@ -334,15 +324,12 @@ def _stored_rows(
         yield within(rows, *days)
 
 
-def _run_rows(
-    run: Run, numbers: list[int], days: tuple[date, date] | None
-) -> Iterator[pa.Table]:
+def _written_rows(written: list[Batch], days: tuple[date, date] | None) -> Iterator[pa.Table]:
     if days is None:
-        yield from run.rows(numbers)
+        yield from (batch.rows() for batch in written)
         return
-    near = overlapping([run.batches[number] for number in numbers], *days)
-    for rows in run.rows([numbers[each] for each in near]):
-        yield within(rows, *days)
+    for number in overlapping([batch.span for batch in written], *days):
+        yield within(written[number].rows(), *days)
 
 
 def _part(key: Key, writer: PartitionWriter, draft: Path) -> Part:

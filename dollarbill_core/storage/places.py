@@ -3,7 +3,8 @@
 import hashlib
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -11,6 +12,7 @@ from typing import Any, Protocol
 from dollarbill_core.storage.settings import load_settings
 
 OWN_FOLDER = ".local"  # of a store in a folder: staging and caches, never data
+_AT_ONCE = 16  # files on their way to disk or network: what takes time there is the answer
 _HALF = ".half"  # how the name of a file ends that is still being written
 
 
@@ -63,8 +65,8 @@ class Place(Protocol):
         """Where a file of that folder is to be written before ``publish``."""
         ...
 
-    def publish(self, draft: Path, name: str) -> None:
-        """Give a finished draft its name, so that it outlives a power cut."""
+    def publish(self, drafts: Iterable[tuple[Path, str]]) -> None:
+        """Give finished drafts their names, so that they outlive a power cut."""
         ...
 
     def replace(self, name: str, content: bytes) -> None:
@@ -130,26 +132,29 @@ class Folder:
         (self.root / folder).mkdir(parents=True, exist_ok=True)
         return self.root / folder / _HALF
 
-    def publish(self, draft: Path, name: str) -> None:
+    def publish(self, drafts: Iterable[tuple[Path, str]]) -> None:
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            named = list(pool.map(self._publish, *zip(*drafts, strict=True)))
+            # a new folder is a name in the folder above it
+            list(pool.map(keep_names, {each for name in named for each in self._above(name)}))
+
+    def _publish(self, draft: Path, name: str) -> Path:
         keep_content(draft)
-        os.replace(draft, self.root / name)
-        folder = (self.root / name).parent
-        while folder != self.root:  # a new folder is a name in the folder above it
-            keep_names(folder)
-            folder = folder.parent
+        return draft.replace(self.root / name)
+
+    def _above(self, file: Path) -> tuple[Path, ...]:
+        """The folders on the way from the root to a file."""
+        return tuple(self.root / each for each in file.relative_to(self.root).parents)[:-1]
 
     def replace(self, name: str, content: bytes) -> None:
         write_whole(self.root / name, content)
 
     def names(self) -> Iterator[str]:
+        kept_out = {str(self.root / OWN_FOLDER), str(self.local)}
         for folder, folders, files in os.walk(self.root):
-            here = Path(folder)
-            inside = [here / each for each in folders]
-            folders[:] = [each.name for each in inside if each not in (self._kept_out())]
-            yield from ((here / each).relative_to(self.root).as_posix() for each in files)
-
-    def _kept_out(self) -> tuple[Path, ...]:
-        return (self.root / OWN_FOLDER, self.local)
+            folders[:] = [each for each in folders if f"{folder}/{each}" not in kept_out]
+            here = Path(folder).relative_to(self.root).as_posix()
+            yield from (each if here == "." else f"{here}/{each}" for each in files)
 
     def remove(self, name: str) -> None:
         (self.root / name).unlink(missing_ok=True)
@@ -203,7 +208,11 @@ class Bucket:
         place.mkdir(parents=True, exist_ok=True)
         return place / hashlib.sha256(folder.encode()).hexdigest()[:16]
 
-    def publish(self, draft: Path, name: str) -> None:
+    def publish(self, drafts: Iterable[tuple[Path, str]]) -> None:
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            list(pool.map(self._publish, *zip(*drafts, strict=True)))
+
+    def _publish(self, draft: Path, name: str) -> None:
         path = self._path(name)
         self.filesystem.makedirs(path.rpartition("/")[0], exist_ok=True)
         self.filesystem.put_file(str(draft), path)

@@ -1,68 +1,82 @@
 """Rows of an unfinished change, on disk: runs in the order of days, read back by days."""
 
 import json
+import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from dollarbill_core.storage.catalog import Key
 from dollarbill_core.storage.partitions import Span
 from dollarbill_core.storage.places import StoreError, write_whole
-from dollarbill_core.storage.schema import TABLES, Table
+from dollarbill_core.storage.schema import Table
 from dollarbill_core.storage.union import day_numbers, day_of, number_of, taken
 
 JOURNAL = "journal.json"
 BATCH_ROWS = 32_768  # about what can be read back by itself
 
-_FORMAT = 1  # of the journal
+_FORMAT = 2  # of the journal and its runs
+_LENGTH = 8  # bytes of the length of a run's list of batches, little endian
+_OPTIONS = pa.ipc.IpcWriteOptions(compression="lz4")
 
 
-@dataclass(frozen=True, slots=True)
-class Run:
-    """A file of rows of one table and symbol.
+class Batch(NamedTuple):
+    """Rows of one partition in a run: a stretch of the file that can be read by itself.
 
-    Those of a table by year lie in the order of their days, rows of one day as they were
-    written, in batches of whole days of one year; those of other tables as they were written.
+    Those of a table by year are whole days, in order, the rows of one day as they were added;
+    those of other tables lie as they were added.
     """
 
+    key: Key
+    span: Span
     file: Path
-    table: Table
-    symbol: str
-    batches: tuple[Span, ...]
+    start: int
+    size: int
 
-    def rows(self, batches: Sequence[int]) -> Iterator[pa.Table]:
-        """The batches of these numbers, one by one."""
+    def rows(self) -> pa.Table:
         try:
-            with pa.OSFile(str(self.file)) as source, pa.ipc.open_file(source) as opened:
-                for number in batches:
-                    yield pa.Table.from_batches([opened.get_batch(number)])
+            with pa.OSFile(str(self.file)) as source:
+                source.seek(self.start)
+                content = source.read_buffer(self.size)
+            with pa.ipc.open_stream(content) as stream:
+                return stream.read_all()
         except (pa.ArrowException, OSError) as error:
             raise _lost(self.file, error) from None
 
 
-def write_run(file: Path, table: Table, symbol: str, rows: pa.Table) -> Run:
-    """Write rows that came in this order; not yet safe from a power cut."""
+def write_run(file: Path, gathered: Iterable[tuple[Table, str, pa.Table]]) -> list[Batch]:
+    """Write rows of tables and symbols, in the order they came, into one file.
+
+    The file ends with a list of its batches. It is not yet safe from a power cut.
+    """
+    batches = []
+    with pa.OSFile(str(file), "wb") as sink:
+        for table, symbol, rows in gathered:
+            for part in _parts(table, rows):
+                start, span = sink.tell(), span_of(part)
+                with pa.ipc.new_stream(sink, part.schema, options=_OPTIONS) as out:
+                    out.write_table(part)
+                key = table.name, symbol, span.first.year if table.by_year else None
+                batches.append(Batch(key, span, file, start, sink.tell() - start))
+        told = json.dumps([_record(batch) for batch in batches]).encode()
+        sink.write(told + len(told).to_bytes(_LENGTH, "little"))
+    return batches
+
+
+def _parts(table: Table, rows: pa.Table) -> Iterator[pa.Table]:
+    """The rows of each batch."""
     if table.by_year:
         rows, ends = _by_day(rows)
     else:
         ends = [rows.num_rows]
-    options = pa.ipc.IpcWriteOptions(compression="lz4")
-    batches = []
-    with (
-        pa.OSFile(str(file), "wb") as sink,
-        pa.ipc.new_file(sink, rows.schema, options=options) as out,
-    ):
-        for start, end in zip([0, *ends[:-1]], ends, strict=True):
-            part = rows.slice(start, end - start)
-            out.write_table(part, max_chunksize=max(1, part.num_rows))
-            batches.append(span_of(part))
-    return Run(file, table, symbol, tuple(batches))
+    for start, end in zip([0, *ends[:-1]], ends, strict=True):
+        yield rows.slice(start, end - start)
 
 
 def span_of(rows: pa.Table) -> Span:
@@ -139,25 +153,15 @@ def overlapping(spans: Sequence[Span], first: date, last: date) -> list[int]:
     ]
 
 
-def write_journal(folder: Path, state: Mapping[str, Any], runs: Iterable[Run]) -> None:
+def write_journal(folder: Path, state: Mapping[str, Any], runs: Iterable[Path]) -> None:
     """Write down the state, and which runs belong to it, so that they survive a power cut."""
-    told = {"format": _FORMAT, "state": state, "runs": [_record(run) for run in runs]}
+    sizes = [[run.name, run.stat().st_size] for run in runs]
+    told = {"format": _FORMAT, "state": state, "runs": sizes}
     write_whole(folder / JOURNAL, json.dumps(told).encode())
 
 
-def _record(run: Run) -> dict[str, Any]:
-    batches = [[str(span.first), str(span.last), span.rows] for span in run.batches]
-    return {
-        "file": run.file.name,
-        "size": run.file.stat().st_size,
-        "table": run.table.name,
-        "symbol": run.symbol,
-        "batches": batches,
-    }
-
-
-def last_checkpoint(folder: Path) -> tuple[dict[str, Any], list[Run]]:
-    """The state and the runs of the last checkpoint; nothing where there was none.
+def last_checkpoint(folder: Path) -> tuple[dict[str, Any], list[Path], list[Batch]]:
+    """The state of the last checkpoint, its runs and their batches; nothing without one.
 
     Raises
     ------
@@ -166,13 +170,14 @@ def last_checkpoint(folder: Path) -> tuple[dict[str, Any], list[Run]]:
     """
     journal = folder / JOURNAL
     if not journal.is_file():
-        return {}, []
+        return {}, [], []
     try:
         told = json.loads(journal.read_bytes())
         if told["format"] != _FORMAT:
             raise ValueError(f"it is of format {told['format']}")
-        return told["state"], [_run(folder, each) for each in told["runs"]]
-    except (ValueError, KeyError, TypeError) as error:
+        runs = [_run(folder / name, size) for name, size in told["runs"]]
+        return told["state"], runs, [batch for run in runs for batch in _batches(run)]
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise _lost(journal, error) from None
 
 
@@ -181,12 +186,24 @@ def _lost(file: Path, error: Exception) -> StoreError:
     return StoreError(f"{file} cannot be read ({why}): delete its folder and import again")
 
 
-def _run(folder: Path, told: Mapping[str, Any]) -> Run:
-    file = folder / told["file"]
-    if not file.is_file() or file.stat().st_size != told["size"]:
+def _run(file: Path, size: int) -> Path:
+    if not file.is_file() or file.stat().st_size != size:
         raise ValueError(f"{file.name} is not as it was written")
-    batches = tuple(
-        Span(date.fromisoformat(first), date.fromisoformat(last), rows)
-        for first, last, rows in told["batches"]
-    )
-    return Run(file, TABLES[told["table"]], told["symbol"], batches)
+    return file
+
+
+def _record(batch: Batch) -> list[Any]:
+    first, last, rows = batch.span
+    return [batch.key, str(first), str(last), rows, batch.start, batch.size]
+
+
+def _batches(run: Path) -> Iterator[Batch]:
+    """What the list at the end of a run says."""
+    with run.open("rb") as opened:
+        opened.seek(-_LENGTH, os.SEEK_END)
+        size = int.from_bytes(opened.read(), "little")
+        opened.seek(-_LENGTH - size, os.SEEK_END)
+        told = json.loads(opened.read(size))
+    for (table, symbol, year), first, last, rows, start, length in told:
+        span = Span(date.fromisoformat(first), date.fromisoformat(last), rows)
+        yield Batch((table, symbol, year), span, run, start, length)
