@@ -112,6 +112,10 @@ def test_a_result_says_what_share_of_its_fees_is_estimated(result):
     assert "exchange fee SPXW" in found.kinds  # read on a later day than these sessions
 
 
+def test_fills_at_a_models_quotes_are_not_judged(result):
+    assert result.flawed_fills is None
+
+
 def test_costs_and_spreads_only_cost(result):
     free = backtest(CHAINS, STRATEGY, CAPITAL, costs=FREE)
     at_mid = backtest(CHAINS, STRATEGY, CAPITAL, costs=FREE, fills=FillModel(D(0)))

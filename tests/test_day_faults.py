@@ -111,6 +111,17 @@ def test_a_spot_that_is_not_of_the_same_shares(symbol, factor):
     assert found(replace(chain, spot=factor * chain.spot)) == {Fault.UNADJUSTED_SPLIT: 1}
 
 
+@pytest.mark.parametrize("symbol", ["SPX", "XOM"])
+def test_pairs_that_imply_less_than_nothing_are_not_of_the_same_shares(symbol):
+    """So do prices in cents of contracts in the money."""
+    chain = clean(symbol)
+    dearer = np.where(chain.right < 0, 2 * chain.spot, 0.0)
+
+    assert Fault.UNADJUSTED_SPLIT in faults_of(
+        replace(chain, bid=chain.bid + dearer, ask=chain.ask + dearer)
+    )
+
+
 def test_without_pairs_the_strikes_alone_tell():
     puts = clean().only(Right.PUT)
     near = puts.where(np.abs(puts.strike / puts.spot - 1) < 0.05)

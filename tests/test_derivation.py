@@ -89,7 +89,7 @@ def priced(root: str, vol: float, paid: float, spot: float = 100.0) -> list[tupl
 def test_the_vol_that_priced_a_stocks_options_comes_out(vol, paid):
     quotes, on = columns(priced("XYZ", vol, paid)), known(paid=paid)
 
-    found, delta = vols_and_deltas(quotes, [day_begun(quotes, on, 0)])
+    found, delta = vols_and_deltas(quotes, day_begun(quotes, on, 0))
 
     told = np.isfinite(found)
     at_the_money = quotes["strike"] == 1_000_000
@@ -105,7 +105,7 @@ def test_an_index_needs_no_dividends_since_parity_tells_its_yield(vol, paid):
     quotes, on = columns(priced("SPXW", vol, paid)), known("SPX")
 
     begun = day_begun(quotes, on, 0)
-    found, _ = vols_and_deltas(quotes, [begun])
+    found, _ = vols_and_deltas(quotes, begun)
 
     assert begun.dividend_yield == pytest.approx(paid, abs=2e-3)
     assert np.nanmax(np.abs(found - vol)) < 0.003
@@ -120,7 +120,7 @@ def test_an_index_without_a_pair_is_taken_to_pay_what_its_prices_say():
 def test_delta_is_the_slope_of_the_price_at_that_vol():
     quotes, on = columns(priced("XYZ", 0.3, 0.01)), known(paid=0.01)
 
-    vol, delta = vols_and_deltas(quotes, [day_begun(quotes, on, 0)])
+    vol, delta = vols_and_deltas(quotes, day_begun(quotes, on, 0))
 
     put = int(np.flatnonzero((quotes["strike"] == 950_000) & (quotes["right"] == -1))[0])
     years = years_between(
@@ -148,7 +148,7 @@ def test_delta_is_the_slope_of_the_price_at_that_vol():
 def test_what_cannot_be_sold_or_told_has_no_vol(row, why):
     quotes = columns([row])
 
-    vol, delta = vols_and_deltas(quotes, [day_begun(quotes, known(), 0)])
+    vol, delta = vols_and_deltas(quotes, day_begun(quotes, known(), 0))
 
     assert np.isnan(vol).all(), why
     assert np.isnan(delta).all(), why
@@ -225,9 +225,22 @@ def test_a_chain_has_the_rows_as_they_were_quoted():
 def test_the_30_day_vol_is_that_of_all_expiries():
     quotes, on = columns(priced("XYZ", 0.35, 0.0)), known()
     begun = day_begun(quotes, on, 0)
-    vol, delta = vols_and_deltas(quotes, [begun])
+    vol, delta = vols_and_deltas(quotes, begun)
 
     chain = chain_of(quotes, begun.rows, "XYZ", begun.at, begun.spot, vol, delta)
 
     assert thirty_day_vol(chain, begun.rates) == pytest.approx(0.35, abs=0.003)
     assert math.isnan(thirty_day_vol(chain.where(np.array([], int)), begun.rates))
+
+
+def test_roots_are_those_of_the_day():
+    """Another root, listed on a later day of the year, is not known yet, nor renumbers any."""
+    both = columns([("XYZ", MARCH, -1, 95.0, 1.2, 1.3), ("XYZ1", MARCH, -1, 95.0, 1.2, 1.3)])
+    later = slice(1, 2)
+
+    chain = chain_of(both, later, "XYZ", close_instant(DAY), 100.0)
+
+    assert (chain.roots, chain.root.tolist()) == (("XYZ1",), [0])
+    whole = chain_of(both, slice(0, 2), "XYZ", close_instant(DAY), 100.0)
+    assert (whole.roots, whole.root.tolist()) == (("XYZ", "XYZ1"), [0, 1])
+    assert [str(whole.option(row)).split()[0] for row in (0, 1)] == ["XYZ", "XYZ1"]

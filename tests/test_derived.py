@@ -1,11 +1,13 @@
 """What is made of stored quotes: kept as long as it is true, else made again."""
 
 from datetime import date
+from decimal import Decimal as D
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from dollarbill_core.formats.rows import DailyPrice
 from dollarbill_core.market.chains import NoQuote
 from dollarbill_core.market.faults import Fault
 from dollarbill_core.storage.columns import Columns
@@ -15,6 +17,8 @@ from dollarbill_core.storage.derived import (
     VERSION,
     chain_on,
     derived_columns,
+    derived_year,
+    flaws_on,
     quality_on,
 )
 from dollarbill_core.storage.quote_columns import quote_columns
@@ -100,6 +104,58 @@ def test_days_are_judged_by_the_day_before_also_from_one_stretch_to_the_next(sto
     assert [place for place, counts in enumerate(said) if counts.get(Fault.COPIED_DAY)] == [10]
 
 
+EVE = date(2020, 12, 31)
+
+
+def judged(store: Store) -> list[Fault]:
+    """The faults of the first day of 2021."""
+    known = Known("XYZ", daily_of(store, "XYZ"), interest_of(store))
+    return list(quality_on(*derived_year(store, known, 2021), 0).counts)
+
+
+def test_the_first_day_of_a_year_is_judged_by_the_last_of_the_year_before(store):
+    assert judged(store) == []
+
+    with_quotes(store, rows(EVE, 0))
+    with_prices(store, "XYZ", closes({str(EVE): "100"}))
+
+    assert judged(store) == [Fault.COPIED_DAY]
+
+
+def test_a_damaged_year_before_spoils_no_other(store):
+    with_quotes(store, rows(EVE, 0))
+    (part,) = (part for part in store.parts("quotes") if part.year == 2020)
+    (Path(store.place.name) / part.path).write_bytes(b"not what was written")
+
+    assert judged(store) == []
+
+
+def test_rows_that_nobody_should_trade_at_are_kept(store):
+    """A crossed row; and all of a day that is a copy, or whose price nobody knows."""
+    with_quotes(store, [quote(DAYS[6], 80, 3.0, 2.9, expiry=date(2021, 2, 19))])
+    with_quotes(store, rows(DAYS[11], 10))
+
+    found = derived(store)
+    flaws = [flaws_on(*found, place) for place in range(len(DAYS))]
+
+    whole = [place for place, each in enumerate(flaws) if each.all()]
+    assert whole == [11, len(DAYS) - 1]
+    assert np.flatnonzero(flaws[6]).tolist() == [0]  # puts first, the lowest strike first
+    assert not any(each.any() for place, each in enumerate(flaws) if place not in {6, *whole})
+
+
+def test_a_dividend_of_last_year_changes_a_year_without_closes(store):
+    """Its yield stands until the next close."""
+    store = with_quotes(Store.at(store.local / "bare"), rows(DAYS[0], 0))
+    with_prices(store, "XYZ", closes({"2020-12-30": "100"}))
+    _, before = derived(store)
+
+    with_prices(store, "XYZ", [DailyPrice(date(2020, 12, 30), D(100), dividend=D(4))])
+    _, after = derived(store)
+
+    assert (before["dividend_yield"][0], after["dividend_yield"][0]) == (0, 0.04)
+
+
 def test_what_stands_is_mapped_and_progress_told_all_the_same(store):
     told: list[int] = []
 
@@ -179,4 +235,4 @@ def test_other_numbers_need_another_version(store):
     faults = {
         fault.name: int(count) for fault, count in zip(Fault, counts, strict=True) if count
     }
-    assert (VERSION, told, faults) == (1, [0.3323, -0.6074, 0.2367, 0.9545], {"CROSSED": 1})
+    assert (VERSION, told, faults) == (2, [0.3323, -0.6074, 0.2367, 0.9545], {"CROSSED": 1})

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import date, datetime
 from decimal import Decimal as D
 from pathlib import Path
@@ -16,11 +17,15 @@ from dollarbill_core.market.chains import Chain, NoQuote, Quote
 from dollarbill_core.market.faults import Fault
 from dollarbill_core.market.realised import realised_vol
 from dollarbill_core.market.view import Chains
-from dollarbill_core.results.backtest import backtest
+from dollarbill_core.market.volatility import vix
+from dollarbill_core.publishing.transcripts import quality_told
+from dollarbill_core.results.backtest import backtest, option_fills
 from dollarbill_core.rules.fills import FillModel
 from dollarbill_core.sources import loading
 from dollarbill_core.sources.loading import NotStored, load_chains, stored_chains
+from dollarbill_core.storage.daily import daily_of
 from dollarbill_core.storage.quote_columns import quote_columns
+from dollarbill_core.storage.schema import TABLES
 from dollarbill_core.storage.settings import load_settings
 from dollarbill_core.storage.store import Store
 from dollarbill_core.strategies.short_premium import ShortPremium
@@ -220,6 +225,22 @@ def test_a_backtest_carries_the_quality_of_its_quotes(spy):
     assert result.trades
 
 
+def test_fills_at_flawed_quotes_are_counted(spy):
+    """The quality is told beside a result; it decides nothing."""
+    nobody = replace(spy.days["SPY"], flaws=lambda day: np.ones(len(chain_of(day)), bool))
+    chain_of = spy.days["SPY"].chain
+    strategy = ShortPremium(("SPY",))
+
+    result = backtest(spy, strategy, D(250_000))
+    worst = backtest(replace(spy, days={"SPY": nobody}), strategy, D(250_000))
+
+    assert result.flawed_fills == 0
+    assert worst.flawed_fills == len(option_fills(worst.events)) > 0
+    assert worst.events == result.events
+    told = f"{worst.flawed_fills} of {worst.flawed_fills}."
+    assert quality_told(worst).endswith(f"quotes with a grave fault: {told}")
+
+
 def test_the_second_load_gives_the_same_chains_from_the_caches(spy_store, spy):
     again = stored_chains(Store.at(spy_store.place.name), "SPY", *YEAR)
     day = date(2021, 9, 17)
@@ -296,6 +317,87 @@ def test_an_index_has_the_yield_that_parity_tells_and_no_warning(spx):
 
     assert 0.014 < min(yields) < max(yields) < 0.022
     assert chains.provenance.warnings == ()
+
+
+OFFICIAL_VIX = {3: 17.61, 4: 17.38, 5: 17.02, 6: 17.40, 7: 17.14}
+
+
+def test_the_vix_of_stored_chains_is_the_official_close(spx):
+    """From quotes to the index by public calls; Cboe's closes come from the same store."""
+    store, chains = spx
+    imported(store, ("prices", real("vix") / "vix-daily.csv"))
+    official = daily_of(store, "VIX")
+
+    for day in chains.sessions:
+        view = chains.view(day)
+        assert official.close_on(day) == OFFICIAL_VIX[day.day]
+        assert vix(view.chain("SPX"), view.rates) == pytest.approx(
+            OFFICIAL_VIX[day.day], abs=0.1
+        )
+
+
+# What was made later is in no view: the store is made again of the rows until then.
+
+
+@pytest.fixture(scope="module")
+def everything(tmp_path_factory) -> Store:
+    """SPX of 2011, AAPL of 2014 across its split, SPY of 2021; interest, prints, the VIX."""
+    names = "spx_2011", "aapl_2014_split", "us_equities", "spy_2021", "vix"
+    spx, aapl, equities, spy, index = map(real, names)
+    store = imported(
+        Store.at(tmp_path_factory.mktemp("everything")),
+        ("ivolatility", spx / "spx_sample_ivolatility.csv"),
+        ("lean", aapl / "aapl_2014_quote_american.zip"),
+        ("lean", equities / "aapl.zip"),
+        ("deltaneutral", spy / "options.csv"),
+        ("prices", spy / "stock.csv"),
+        ("prices", index / "vix-daily.csv"),
+    )
+    weekly = np.arange("2010-12-01", "2021-12-31", 7, dtype="datetime64[D]").tolist()
+    with_interest(store, {(str(d), 30): 0.001 * d.month for d in weekly})
+    for day in (date(2011, 1, 21), date(2021, 6, 18)):
+        with_print(store, "SPX", day, "1283.35")
+    return store
+
+
+def until(store: Store, day: date, folder: Path) -> Store:
+    """Another store of the rows of ``day`` and before."""
+    import pyarrow.compute as pc
+
+    cut = Store.at(folder)
+    with cut.change("until") as change:
+        for table in TABLES.values():
+            for part in store.parts(table):
+                rows = store.read(table, part.symbol, part.year)
+                rows = rows.filter(pc.less_equal(rows["date"], day))
+                if len(rows):
+                    change.add(table, part.symbol, rows)
+        change.commit()
+    return cut
+
+
+@pytest.mark.parametrize(
+    ("symbol", "day"),
+    [
+        pytest.param("SPX", date(2011, 1, 5), id="an index"),
+        pytest.param("AAPL", date(2014, 6, 9), id="the day of a split"),
+        pytest.param("SPY", date(2021, 3, 5), id="before a dividend is announced"),
+        pytest.param("SPY", date(2021, 6, 18), id="the day of a dividend and of a print"),
+        pytest.param("SPY", date(2021, 9, 17), id="a day of crossed quotes"),
+    ],
+)
+def test_a_store_without_the_rows_of_later_gives_the_same_view(
+    everything, tmp_path, symbol, day
+):
+    cut = until(everything, day, tmp_path / "until")
+    period = date(day.year, 1, 1), date(day.year, 12, 31)
+
+    whole, past = (stored_chains(each, symbol, *period) for each in (everything, cut))
+
+    assert past.sessions[-1] == day
+    assert whole.sessions == past.sessions or whole.sessions[-1] > day
+    for each in past.sessions[-5:]:
+        assert whole.view(each).hash == past.view(each).hash
 
 
 LEAN_PROCESS = """
@@ -449,6 +551,8 @@ def test_what_comes_later_changes_no_view(store):
     before = loaded(store).view(MONDAY).hash
 
     with_quotes(store, [*rows(date(2021, 1, 6)), quote(TUESDAY, 95, 1.21, 1.30)])
+    with_quotes(store, rows(TUESDAY, root="XYZ1"))  # sorted before or after, a root of later
+    with_quotes(store, rows(TUESDAY, root="XXX"))
     split = DailyPrice(date(2021, 1, 29), D(70), dividend=D(2), split_new=2, split_old=1)
     later = [DailyPrice(TUESDAY, D(150)), split]
     with_prices(store, "XYZ", later)

@@ -1,6 +1,7 @@
 """The standing of a vol in its year, 30-day vol, and the VIX by Cboe's method."""
 
 import math
+from dataclasses import replace
 from datetime import date
 
 import numpy as np
@@ -239,6 +240,15 @@ def quoted(strikes, calls, puts, bids=None) -> Chain:
         vol=np.full(count, np.nan),
         delta=np.full(count, np.nan),
     )
+
+
+def test_quotes_of_nonsense_have_no_vix():
+    """Strikes a tenth of what they are, far below the forward: it outweighs the strip."""
+    chain = made_chain(lambda strike, years: 0.2)
+    mad = replace(chain, strike=chain.strike / 10).where(chain.strike <= 90)
+
+    with pytest.raises(NoQuote, match="no variance"):
+        vix(mad, Rates())
 
 
 def test_a_vix_needs_two_expiries():

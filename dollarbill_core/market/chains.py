@@ -304,7 +304,8 @@ class ChainDays:
     ``closes`` and ``vols`` (30-day at-the-money implied vol at each close, NaN where unknown)
     reach back before the first chain, for statistics; ``days`` (datetime64[D]) are their dates.
     ``yields`` holds the dividend yield known on each of them; without it, ``dividend_yield``
-    stands for all.
+    stands for all. ``flaws`` says of a day's rows at which of them nobody should have traded
+    (``quality.day_judged``): what came of it may be told, but no view shows it.
     """
 
     symbol: str
@@ -315,6 +316,7 @@ class ChainDays:
     vols: Floats
     dividend_yield: float = 0.0
     yields: Floats | None = None
+    flaws: Callable[[date], NDArray[np.bool_]] | None = None
 
     def __post_init__(self) -> None:
         columns = [self.closes, self.vols, *([] if self.yields is None else [self.yields])]

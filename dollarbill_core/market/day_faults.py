@@ -227,8 +227,9 @@ def is_split_apart(
     return abs(math.log(split)) > math.log(1 + _SPLIT_APART) and closer_to_old
 
 
-def _are_apart(one: float, other: float) -> bool:
-    return abs(math.log(one / other)) > math.log(1 + _SPLIT_APART)
+def _are_apart(implied: float, spot: float) -> bool:
+    """Whether the two are not of the same shares; prices in cents imply less than nothing."""
+    return implied <= 0 or abs(math.log(implied / spot)) > math.log(1 + _SPLIT_APART)
 
 
 def _any_strike_near(chain: Chain) -> bool:

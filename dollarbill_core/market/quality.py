@@ -22,6 +22,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -70,7 +71,12 @@ class DayQuality:
         return f"{self.day} {_percent(self.score)}: {told or 'no fault'}"
 
 
-def day_quality(
+def day_quality(chain: Chain, previous: Chain | None = None, **known: Any) -> DayQuality:
+    """Every check on one day's chain; parameters as of ``day_judged``."""
+    return day_judged(chain, previous, **known)[0]
+
+
+def day_judged(
     chain: Chain,
     previous: Chain | None = None,
     *,
@@ -79,15 +85,17 @@ def day_quality(
     vendor_vol: Floats | None = None,
     is_session: bool = True,
     split: float = 1.0,
-) -> DayQuality:
-    """Every check on one day's chain.
+) -> tuple[DayQuality, Booleans]:
+    """The quality of a day's chain, and which of its rows nobody should trade at; shape (n,).
+
+    Those are the ones with a grave fault, and all rows of a day that is worth nothing.
 
     Parameters
     ----------
     chain
         The day's quotes.
     previous
-        The chain of the last day before it that has one, for what stands still or is gone.
+        The chain of the day before, for what stands still or is gone.
     rates, dividend_yield
         Per year, continuously compounded, as known on the day; the policy rate without.
     vendor_vol
@@ -99,26 +107,26 @@ def day_quality(
     """
     day = chain.as_of.date()
     if not len(chain):
-        return DayQuality(day, 0, {} if is_session else {Fault.HOLIDAY: 1}, 0.0)
+        nothing = DayQuality(day, 0, {} if is_session else {Fault.HOLIDAY: 1}, 0.0)
+        return nothing, np.zeros(0, bool)
     now = studied(chain, policy_rates(day) if rates is None else rates, dividend_yield)
     match = None if previous is None else matched(now, previous)
     masks = row_faults(now, match, vendor_vol)
     found = day_faults(now, match, is_session=is_session, split=split)
     counts = {fault: int(mask.sum()) for fault, mask in masks.items()}
     counts |= dict.fromkeys(found, 1)
-    return DayQuality(day, len(chain), counts, _score(masks, found))
+    grave = np.logical_or.reduce([masks[fault] for fault in GRAVE & masks.keys()])
+    left = math.prod(1 - DAY_COST[fault] for fault in found)
+    score = _sound_share(masks, grave) * left
+    return DayQuality(day, len(chain), counts, score), grave | (left == 0)
 
 
-def _score(masks: Mapping[Fault, Booleans], found: frozenset[Fault]) -> float:
-    """The share of quotes to sell that are sound, less what faults of the day take."""
+def _sound_share(masks: Mapping[Fault, Booleans], grave: Booleans) -> float:
+    """Of the quotes to sell, the share that is free of grave faults; 0 where there is none."""
     to_sell = ~masks[Fault.NO_BID] | masks[Fault.BID_MISSING]
     if not to_sell.any():
         return 0.0
-    grave = np.zeros(len(to_sell), bool)
-    for fault in GRAVE & masks.keys():
-        grave |= masks[fault]
-    sound = 1 - float((grave & to_sell).sum()) / float(to_sell.sum())
-    return sound * math.prod(1 - DAY_COST[fault] for fault in found)
+    return 1 - float((grave & to_sell).sum()) / float(to_sell.sum())
 
 
 def counts_array(quality: DayQuality) -> NDArray[np.int64]:

@@ -224,7 +224,7 @@ def vix(chain: Chain, rates: Rates) -> float:
     Raises
     ------
     NoQuote
-        If fewer than two expiries beyond a week are listed.
+        If fewer than two expiries beyond a week are listed, or they cost less than nothing.
     """
     terms = _terms(chain)
     if len(terms) < 2:
@@ -241,6 +241,8 @@ def vix(chain: Chain, rates: Rates) -> float:
     )
     weight = (far.years - THIRTY_DAYS) / (far.years - near.years)
     total = weight * near_variance + (1 - weight) * far_variance
+    if not total >= 0:
+        raise NoQuote(f"{chain.symbol}: the quotes beside 30 days give no variance to a VIX")
     return 100 * math.sqrt(total / THIRTY_DAYS)
 
 

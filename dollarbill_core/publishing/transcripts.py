@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from dollarbill_core.desk.reports import Comparison, SessionReport
 from dollarbill_core.market.view import View
-from dollarbill_core.results.backtest import Result
+from dollarbill_core.results.backtest import Result, option_fills
 from dollarbill_core.results.break_even import BreakEven
 from dollarbill_core.results.bridge import Bridge
 from dollarbill_core.results.margin_study import MarginStudy
@@ -149,6 +149,9 @@ def doubts_told(result: Result) -> str:
 def quality_told(result: Result) -> str:
     """How good the quotes are that a result rests on: coverage, score, faults, worst days."""
     lines = [line for each in result.quality for line in each.sentences()]
+    if result.flawed_fills is not None:
+        fills = f"{result.flawed_fills} of {len(option_fills(result.events))}"
+        lines.append(f"Fills of options at quotes with a grave fault: {fills}.")
     return "\n".join(lines) or f"{result.provenance.quotes}: {NOTHING_QUOTED}"
 
 

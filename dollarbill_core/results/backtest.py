@@ -36,7 +36,7 @@ from dollarbill_core.strategies.day import (
     market_events,
 )
 from dollarbill_core.strategies.short_premium import Strategy
-from dollarbill_core.values.book import Assignment, Book, Event, Fee, Flow
+from dollarbill_core.values.book import Assignment, Book, Event, Fee, Fill, Flow
 from dollarbill_core.values.calendars import MARKET_ZONE
 from dollarbill_core.values.contracts import Option
 from dollarbill_core.values.orders import Order
@@ -55,6 +55,7 @@ class Result:
 
     ``unseen_eves`` counts short calls (`assignment.unseen_eves`); None without the chains.
     ``quality`` is that of the quotes it rests on, by underlying; empty for modelled chains.
+    ``flawed_fills`` counts fills at quotes with a grave fault; None where nobody looked.
     """
 
     capital: Decimal
@@ -68,6 +69,7 @@ class Result:
     book: Book
     unseen_eves: int | None = None
     quality: tuple[Quality, ...] = ()
+    flawed_fills: int | None = None
 
     @property
     def equity(self) -> "pd.Series":
@@ -193,7 +195,33 @@ def backtest(
         run.one_day(chains.view(day, run.last_quotes))
     result = run.result(chains.provenance)
     unseen = unseen_eves(held_at_closes(result.lines), chains)
-    return replace(result, unseen_eves=unseen, quality=chains.quality)
+    flawed = flawed_fills(result.events, chains)
+    return replace(result, unseen_eves=unseen, quality=chains.quality, flawed_fills=flawed)
+
+
+def option_fills(events: Iterable[Event]) -> tuple[tuple[Fill, Option], ...]:
+    """Each fill of an option, with the contract."""
+    return tuple(
+        (event, event.instrument)
+        for event in events
+        if isinstance(event, Fill) and isinstance(event.instrument, Option)
+    )
+
+
+def flawed_fills(events: Iterable[Event], chains: Chains) -> int | None:
+    """How many fills of options were at quotes at which nobody should have traded.
+
+    Such a quote looks sound by itself, so a strategy may choose it. None where the quotes of
+    an underlying were not judged, as those of a model.
+    """
+    if any(days.flaws is None for days in chains.days.values()):
+        return None
+    count = 0
+    for fill, option in option_fills(events):
+        days, day = chains.days[option.underlying], fill.at.date()
+        row = days.chain(day).row(option)
+        count += row is not None and days.flaws is not None and bool(days.flaws(day)[row])
+    return count
 
 
 class _Run:

@@ -19,8 +19,7 @@ from dollarbill_core.market.view import Chains
 from dollarbill_core.storage.columns import Columns
 from dollarbill_core.storage.daily import Interest, daily_of, gaps_of, interest_of, prints_of
 from dollarbill_core.storage.derivation import SENTENCE, Known, SpotFrom
-from dollarbill_core.storage.derived import chain_on, derived_columns, quality_on
-from dollarbill_core.storage.quote_columns import quote_columns
+from dollarbill_core.storage.derived import chain_on, derived_year, flaws_on, quality_on
 from dollarbill_core.storage.settings import load_settings
 from dollarbill_core.storage.store import Store
 from dollarbill_core.values.calendars import (
@@ -210,9 +209,15 @@ class _Quoted:
 
     def chain(self, day: date) -> Chain:
         """The chain of a session; a day without one is a mistake of the caller."""
-        number = int(np.searchsorted(self.days, np.datetime64(day, "D")))
-        quotes, derived, place = self.place(number)
+        quotes, derived, place = self.place(self._number(day))
         return chain_on(quotes, derived, self.known.symbol, place)
+
+    def flaws(self, day: date) -> NDArray[np.bool_]:
+        """Which rows of that chain nobody should have traded at."""
+        return flaws_on(*self.place(self._number(day)))
+
+    def _number(self, day: date) -> int:
+        return int(np.searchsorted(self.days, np.datetime64(day, "D")))
 
     def chain_days(self) -> ChainDays:
         """Closes, 30-day vols and yields up to the last chain; a chain when asked for."""
@@ -228,7 +233,8 @@ class _Quoted:
         yields[at] = self.figures("dividend_yield")[some]
         closes[np.searchsorted(days, daily.days[closed])] = daily.closes[closed]
         chain = lru_cache(maxsize=8)(self.chain)
-        return ChainDays(self.known.symbol, served, chain, days, closes, vols, yields=yields)
+        symbol, flaws = self.known.symbol, self.flaws
+        return ChainDays(symbol, served, chain, days, closes, vols, yields=yields, flaws=flaws)
 
     def quality(self) -> Quality:
         """Of the period's days with a chain, and those with quotes on which nobody traded."""
@@ -252,10 +258,7 @@ def _quoted(
         previous_session(start, HISTORY_SESSIONS) if start > _FIRST_HISTORY else FIRST_DAY
     )
     wanted = [year for year in store.years(symbol) if earliest.year <= year <= end.year]
-    years = []
-    for year in wanted:
-        quotes = quote_columns(store, symbol, year)
-        years.append((quotes, derived_columns(store.local, quotes, known, progress)))
+    years = [derived_year(store, known, year, progress) for year in wanted]
     counts = [len(quotes["days"]) for quotes, _ in years]
     parts = [np.empty(0, "M8[D]"), *(quotes["days"].astype("M8[D]") for quotes, _ in years)]
     days, spots = np.concatenate(parts), [derived["spot"] for _, derived in years]

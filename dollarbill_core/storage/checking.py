@@ -12,9 +12,9 @@ from dollarbill_core.storage.catalog import Damaged
 from dollarbill_core.storage.columns import Columns
 from dollarbill_core.storage.daily import Daily, Interest, daily_of, interest_of
 from dollarbill_core.storage.derivation import Known
-from dollarbill_core.storage.derived import derived_columns, quality_on
+from dollarbill_core.storage.derived import derived_year, quality_on
 from dollarbill_core.storage.gaps import Gap, open_gaps
-from dollarbill_core.storage.quote_columns import NO_INSTANT, quote_columns
+from dollarbill_core.storage.quote_columns import NO_INSTANT
 from dollarbill_core.storage.store import Store
 from dollarbill_core.values.calendars import sessions
 
@@ -235,10 +235,9 @@ def _add_year(
 ) -> None:
     """Judge every day of one year; a year whose file is damaged has no day."""
     try:
-        quotes = quote_columns(store, known.symbol, year)
+        quotes, derived = derived_year(store, known, year)
     except Damaged:
         return
-    derived = derived_columns(store.local, quotes, known)
     for place, number in enumerate(quotes["days"].tolist()):
         day: date = np.datetime64(number, "D").item()
         if not period[0] <= day <= period[1]:

@@ -76,11 +76,16 @@ class Daily:
         return math.prod(x.new / x.old for x in between)
 
     def digest_within(self, first: date, last: date) -> str:
-        """Changes with what is known from ``first`` to ``last`` alone."""
+        """Changes with what is known from ``first`` to ``last`` alone.
+
+        That includes the yield of before, which stands until the first close.
+        """
         rows = slice(*_places(self.days, first, last))
         listed: list[CashDividend | ShareSplit] = [*self.dividends, *self.splits]
         actions = [x for x in listed if first <= x.ex_date <= last]
-        return _digest((self.days[rows], self.closes[rows], self.yields[rows]), repr(actions))
+        brought = self.yields_on(np.array([first], "M8[D]"))
+        known = self.days[rows], self.closes[rows], self.yields[rows], brought
+        return _digest(known, repr(actions))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

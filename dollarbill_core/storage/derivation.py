@@ -7,7 +7,6 @@ put-call parity says of each settlement.
 """
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
@@ -134,15 +133,20 @@ def chain_of(
     vol: Floats | None = None,
     delta: Floats | None = None,
 ) -> Chain:
-    """The chain of some rows of one day; without a ``vol`` it has none."""
+    """The chain of some rows of one day; without a ``vol`` it has none.
+
+    Its roots are the day's own: one that is first listed later in the year is not known yet.
+    """
     none = np.full(rows.stop - rows.start, np.nan)
+    codes = quotes["root"][rows].astype(np.int64)
+    is_new = np.diff(codes, prepend=-1) != 0
     return Chain(
         symbol=symbol,
         as_of=at,
         spot=spot,
         quotes=Quotes.MODELLED if "MODELLED" in quotes.header["kinds"] else Quotes.QUOTED,
-        roots=tuple(quotes.header["roots"]),
-        root=quotes["root"][rows].astype(np.int8),
+        roots=tuple(quotes.header["roots"][code] for code in codes[is_new].tolist()),
+        root=(np.cumsum(is_new) - 1).astype(np.int8),
         expiry=quotes["expiry"][rows].astype("datetime64[D]"),
         right=quotes["right"][rows],
         strike=quotes["strike"][rows] / _TICKS,
@@ -156,21 +160,24 @@ def chain_of(
     )
 
 
-def vols_and_deltas(quotes: Columns, days: Sequence[DayBegun]) -> tuple[Floats, Floats]:
-    """The vol and the delta of each row of neighbouring days, NaN where there is none."""
-    rows = slice(days[0].rows.start, days[-1].rows.stop)
-    spot, years, rate, paid = (np.full(rows.stop - rows.start, np.nan) for _ in range(4))
-    european = np.zeros(len(spot), bool)
-    for day in days:
-        for each in day.settlements:
-            own = slice(each.rows.start - rows.start, each.rows.stop - rows.start)
-            spot[own], years[own] = day.spot, each.years
-            rate[own], paid[own] = each.rate, each.dividend_yield
-            european[own] = each.is_european
+def vols_and_deltas(quotes: Columns, day: DayBegun) -> tuple[Floats, Floats]:
+    """The vol and the delta of each row of a day, NaN where there is none.
+
+    Days are solved one by one: beside other rows a vol may end elsewhere in its twelfth digit,
+    and then the day's view would not be the same once another day has come.
+    """
+    rows = day.rows
+    years, rate, paid = (np.full(rows.stop - rows.start, np.nan) for _ in range(3))
+    european = np.zeros(len(years), bool)
+    for each in day.settlements:
+        own = slice(each.rows.start - rows.start, each.rows.stop - rows.start)
+        years[own], rate[own], paid[own] = each.years, each.rate, each.dividend_yield
+        european[own] = each.is_european
     bid, ask = _known(quotes["bid"][rows]), _known(quotes["ask"][rows])
-    sound = (bid > 0) & (ask > bid) & (years > 0) & (spot > 0)
+    sound = (bid > 0) & (ask > bid) & (years > 0)
     mid = (bid + ask) / (2 * _TICKS)
-    vol, delta = np.full(len(spot), np.nan), np.full(len(spot), np.nan)
+    spot = np.full(len(years), day.spot)
+    vol, delta = np.full(len(years), np.nan), np.full(len(years), np.nan)
     for some, solve, slope in _STYLES:
         at = np.flatnonzero(sound & (european == some))
         if len(at):

@@ -14,6 +14,7 @@ spot_from                    int8      where it is from, a ``SpotFrom``, one a d
 as_of                        int64     the chain's instant, ms since 1970, one a day
 at_the_money                 float64   30-day vol at the forward, NaN if unknown, one a day
 dividend_yield               float64   per year, continuously compounded, one a day
+flaw                         bool      whether nobody should trade at it, one a row
 score                        float64   of the day's quality, 0 to 1, one a day
 counts                       int64     ``quality.counts_array`` of each day, one after another
 ============================ ========= ===================================================
@@ -32,12 +33,14 @@ from numpy.typing import NDArray
 
 from dollarbill_core.market.chains import Chain, Floats, NoQuote
 from dollarbill_core.market.faults import Fault
+from dollarbill_core.market.ladders import Booleans
 from dollarbill_core.market.quality import (
     DayQuality,
     counts_array,
-    day_quality,
+    day_judged,
     day_quality_from,
 )
+from dollarbill_core.storage.catalog import Damaged
 from dollarbill_core.storage.columns import Columns, DamagedColumns, mapped
 from dollarbill_core.storage.daily import kept
 from dollarbill_core.storage.derivation import (
@@ -49,14 +52,41 @@ from dollarbill_core.storage.derivation import (
     thirty_day_vol,
     vols_and_deltas,
 )
+from dollarbill_core.storage.quote_columns import quote_columns
+from dollarbill_core.storage.store import Store
 from dollarbill_core.values.calendars import MARKET_ZONE, is_session
 
-VERSION = 1  # raised when other numbers come out of the same data
+VERSION = 2  # raised when other numbers come out of the same data
 
-_STRETCH = 10  # days worked out at once: long enough to pay, short enough to share
+_STRETCH = 10  # days that a thread works out in a row: one more chain is made for each
 _MS = 1000.0
 
 Progress = Callable[[int], object]  # told of rows as they become ready
+
+
+def derived_year(
+    store: Store, known: Known, year: int, progress: Progress | None = None
+) -> tuple[Columns, Columns]:
+    """The quotes of a year and what follows from them; its first day follows the year before.
+
+    Raises
+    ------
+    MissingQuotes, Damaged
+        As ``quote_columns`` does.
+    """
+    quotes = quote_columns(store, known.symbol, year)
+    before = _year_before(store, known.symbol, year)
+    return quotes, derived_columns(store.local, quotes, known, progress, before)
+
+
+def _year_before(store: Store, symbol: str, year: int) -> Columns | None:
+    """The quotes of the year before, if there are any that can be read."""
+    if year - 1 not in store.years(symbol):
+        return None
+    try:
+        return quote_columns(store, symbol, year - 1)
+    except Damaged:
+        return None
 
 
 def derived_columns(
@@ -64,6 +94,7 @@ def derived_columns(
     quotes: Columns,
     known: Known,
     progress: Progress | None = None,
+    before: Columns | None = None,
 ) -> Columns:
     """What follows from one symbol's quotes of a year, mapped; worked out first if need be.
 
@@ -71,18 +102,19 @@ def derived_columns(
     ----------
     local
         The store's folder for caches.
-    quotes
-        As ``quote_columns`` gives them.
+    quotes, before
+        As ``quote_columns`` gives them, of the year and of the one before: its last day tells
+        what stands still or is gone on the first of this one.
     progress
         Told of rows as they are done.
     """
-    digest = _digest(quotes, known)
+    digest = _digest(quotes, known, before)
     stem = f"{known.symbol}-{quotes.header['year']}-"
     file = local / "derived" / f"{stem}{digest}.columns"
     try:
         found = mapped(file)
     except (FileNotFoundError, DamagedColumns):
-        arrays = _derived(quotes, known, progress)
+        arrays = _derived(quotes, known, progress, before)
         header = {"digest": digest, "rows": int(quotes.header["rows"])}
         return kept(file, stem, arrays, header)
     if progress is not None:
@@ -90,18 +122,26 @@ def derived_columns(
     return found
 
 
-def _digest(quotes: Columns, known: Known) -> str:
+def _digest(quotes: Columns, known: Known, before: Columns | None) -> str:
     """Changes with all that a year's derivation rests on."""
     year = int(quotes.header["year"])
     begin, end = date(year, 1, 1), date(year, 12, 31)
+    if before is not None:
+        begin = _day(before, -1)
     parts = (
         str(VERSION),
         ",".join(Fault),
         str(quotes.header["digest"]),
+        "" if before is None else str(before.header["digest"]),
         known.daily.digest_within(begin, end),
         known.interest.digest_within(begin, end),
     )
     return sha256("|".join(parts).encode()).hexdigest()
+
+
+def _day(quotes: Columns, place: int) -> date:
+    day: date = np.datetime64(int(quotes["days"][place]), "D").item()
+    return day
 
 
 def chain_on(quotes: Columns, derived: Columns, symbol: str, place: int) -> Chain:
@@ -123,11 +163,17 @@ def chain_on(quotes: Columns, derived: Columns, symbol: str, place: int) -> Chai
 
 def quality_on(quotes: Columns, derived: Columns, place: int) -> DayQuality:
     """The quality of one day, as it was counted when the day was derived."""
-    day: date = np.datetime64(int(quotes["days"][place]), "D").item()
     size = len(derived["counts"]) // len(derived["score"])
     counts = derived["counts"][place * size : (place + 1) * size]
     rows = rows_of(quotes, place)
-    return day_quality_from(day, rows.stop - rows.start, counts, float(derived["score"][place]))
+    score = float(derived["score"][place])
+    return day_quality_from(_day(quotes, place), rows.stop - rows.start, counts, score)
+
+
+def flaws_on(quotes: Columns, derived: Columns, place: int) -> Booleans:
+    """Which rows of a day's chain nobody should have traded at, as ``quality.day_judged``."""
+    flaws: Booleans = derived["flaw"][rows_of(quotes, place)]
+    return flaws
 
 
 # --- the derivation, a stretch of days at a time
@@ -138,6 +184,7 @@ class _Stretch(NamedTuple):
 
     vol: Floats
     delta: Floats
+    flaw: Booleans
     spot: Floats
     spot_from: NDArray[np.int8]
     as_of: NDArray[np.int64]
@@ -148,13 +195,13 @@ class _Stretch(NamedTuple):
 
 
 def _derived(
-    quotes: Columns, known: Known, progress: Progress | None
+    quotes: Columns, known: Known, progress: Progress | None, before: Columns | None
 ) -> dict[str, NDArray[Any]]:
     days = range(len(quotes["days"]))
     parts = [days[first : first + _STRETCH] for first in range(0, len(days), _STRETCH)]
 
     def worked_out(places: range) -> _Stretch:
-        found = _stretch(quotes, known, places)
+        found = _stretch(quotes, known, places, before)
         if progress is not None:
             progress(len(found.vol))
         return found
@@ -167,28 +214,28 @@ def _derived(
     }
 
 
-def _stretch(quotes: Columns, known: Known, places: range) -> _Stretch:
-    """Vols and deltas of some days' rows at once, then what each day's chain says."""
+def _stretch(quotes: Columns, known: Known, places: range, before: Columns | None) -> _Stretch:
+    """Vols and deltas of some days' rows, and what each day's chain says."""
     days = [day_begun(quotes, known, place) for place in places]
-    vol, delta = vols_and_deltas(quotes, days)
-    previous = _chain_before(quotes, known, places[0])
-    levels, qualities = [], []
-    for day in days:
-        own = slice(day.rows.start - days[0].rows.start, day.rows.stop - days[0].rows.start)
-        chain = _chain(quotes, known, day, vol[own], delta[own])
+    solved = [vols_and_deltas(quotes, day) for day in days]
+    previous = _chain_before(quotes, known, places[0], before)
+    levels, judged = [], []
+    for day, (vol, delta) in zip(days, solved, strict=True):
+        chain = _chain(quotes, known, day, vol, delta)
         levels.append(thirty_day_vol(chain, day.rates) if chain is not None else np.nan)
-        qualities.append(_quality(quotes, known, day, chain, previous))
-        previous = chain or previous
+        judged.append(_judged(quotes, known, day, chain, previous))
+        previous = chain
     return _Stretch(
-        vol,
-        delta,
+        np.concatenate([vol for vol, _ in solved]),
+        np.concatenate([delta for _, delta in solved]),
+        np.concatenate([flaws for _, flaws in judged]),
         np.array([day.spot for day in days]),
         np.array([day.spot_from for day in days], np.int8),
         np.array([round(day.at.timestamp() * _MS) for day in days], np.int64),
         np.array(levels),
         np.array([day.dividend_yield for day in days]),
-        np.array([each.score for each in qualities]),
-        np.concatenate([counts_array(each) for each in qualities]),
+        np.array([quality.score for quality, _ in judged]),
+        np.concatenate([counts_array(quality) for quality, _ in judged]),
     )
 
 
@@ -201,24 +248,28 @@ def _chain(
     return chain_of(quotes, day.rows, known.symbol, day.at, day.spot, vol, delta)
 
 
-def _chain_before(quotes: Columns, known: Known, place: int) -> Chain | None:
-    """The chain of the day before, without vols; None on the first day of the file."""
+def _chain_before(
+    quotes: Columns, known: Known, place: int, before: Columns | None
+) -> Chain | None:
+    """The chain of the day before, without vols; None on the first day of all."""
     if not place:
-        return None
+        last = 0 if before is None else len(before["days"])
+        return None if before is None else _chain_before(before, known, last, None)
     day = day_begun(quotes, known, place - 1)
     none = np.full(day.rows.stop - day.rows.start, np.nan)
     return _chain(quotes, known, day, none, none)
 
 
-def _quality(
+def _judged(
     quotes: Columns, known: Known, day: DayBegun, chain: Chain | None, previous: Chain | None
-) -> DayQuality:
+) -> tuple[DayQuality, Booleans]:
     """How good the day is; a day without a price of its underlying is good for nothing."""
     if chain is None:
         found = {} if is_session(day.day) else {Fault.HOLIDAY: 1}
-        return DayQuality(day.day, day.rows.stop - day.rows.start, found, 0.0)
+        rows = day.rows.stop - day.rows.start
+        return DayQuality(day.day, rows, found, 0.0), np.ones(rows, bool)
     since = day.day if previous is None else previous.as_of.date()
-    return day_quality(
+    return day_judged(
         chain,
         previous,
         rates=day.rates,
