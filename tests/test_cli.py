@@ -1,5 +1,6 @@
 """The command line: one clear line for a mistake, an exit code for every end."""
 
+import logging
 import sqlite3
 import subprocess
 import sys
@@ -19,6 +20,7 @@ from dollarbill_core.desk.reports import SessionStatus
 from dollarbill_core.publishing.cards import session_card
 from dollarbill_core.rules.breaker import Breaker, BreakerState
 from dollarbill_core.runs import cli
+from dollarbill_core.storage.settings import SettingsError
 from tests.market_builder import HOUSE, three_symbols, weekly_strangles
 
 
@@ -132,6 +134,60 @@ def test_what_nobody_expected_is_one_line_and_its_traceback_is_in_the_log(
     assert "Traceback" in (desk / "home" / "logs" / "dollarbill.log").read_text()
 
 
+def test_a_log_that_cannot_be_written_is_told_on_the_same_line(desk, capsys, monkeypatch):
+    (desk / "file").write_text("no folder")
+    monkeypatch.setenv("DOLLARBILL_HOME", str(desk / "file" / "home"))
+
+    def broken():
+        raise RuntimeError("a bug\nin two lines")
+
+    monkeypatch.setattr(cli, "_settings", broken)
+
+    assert ends("runs") == 1
+
+    (line,) = capsys.readouterr().err.strip().splitlines()
+    assert line.startswith("dollarbill: RuntimeError: a bug in two lines (details lost: ")
+
+
+def test_what_modules_tell_is_logged_and_a_warning_is_one_line_without_traceback(
+    desk, capsys, monkeypatch
+):
+    def telling():
+        log = logging.getLogger("dollarbill_core.sources.collector")
+        log.info("for the log")
+        log.error("%s failed", "SPY", exc_info=ZeroDivisionError("by zero"))
+        raise SettingsError("a mistake")
+
+    monkeypatch.setattr(cli, "_settings", telling)
+
+    assert ends("runs") == 2
+
+    warning, mistake = capsys.readouterr().err.splitlines()
+    assert warning.startswith("dollarbill: SPY failed (details in ")
+    assert mistake == "dollarbill: a mistake"
+    log = (desk / "home" / "logs" / "dollarbill.log").read_text()
+    assert "INFO for the log" in log and "ZeroDivisionError: by zero" in log
+    assert logging.getLogger("dollarbill_core").handlers == []
+
+
+@pytest.mark.parametrize("words", [[], ["run"], ["data"], ["data", "import"]])
+def test_help_has_a_short_name_everywhere(words, capsys):
+    assert ends(*words, "-h") == 0
+    assert "Show this message and exit." in capsys.readouterr().out
+
+
+def test_whoever_stops_reading_gets_no_traceback(desk):
+    command = [sys.executable, "-m", "dollarbill_core.runs.cli", "data", "import", "?"]
+
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        process.stdout.close()
+        told = process.stderr.read()
+
+    assert told == "" and process.returncode == 1
+
+
 def test_the_doctor_prints_its_table_and_no_secret(desk, capsys, monkeypatch):
     monkeypatch.setenv("ALPACA_API_KEY", "do-not-show-me")
     monkeypatch.delenv("ALPACA_SECRET_KEY", raising=False)
@@ -156,6 +212,7 @@ def test_a_terminal_gets_a_bar(monkeypatch, capsys):
 
 def test_help_is_quick_because_nothing_heavy_is_imported():
     heavy = {"pandas", "numpy", "papermill", "nbformat", "plotly", "sqlalchemy"}
+    heavy |= {"pyarrow", "duckdb", "requests", "redis", "yfinance", "alpaca", "tqdm"}
     code = f"import sys, dollarbill_core.runs.cli; print({heavy} & set(sys.modules))"
 
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)

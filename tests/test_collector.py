@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
@@ -276,6 +277,58 @@ def test_a_chain_without_a_single_ask_is_a_gap(server, store):
 
     assert report.gaps[0].why == "Alpaca (indicative): no contract of SPY has an ask"
     assert days(store) == [] and days(store, "QQQ")
+
+
+def test_quotes_are_of_the_moment_when_all_were_there_and_no_price_is_later(server, store):
+    day = Day(at("2026-11-17 15:45"), each=timedelta(seconds=4))
+    server.chains["SPX"] = {"SPXW261218C06000000": quoted(40.0, 41.0, FRESH)}
+
+    report = run(store, alpaca(server), day, symbols=("SPX",), spots=[Priced(6001.5)])
+
+    (row,) = store.read(QUOTES, "SPX").to_pylist()
+    assert report.exit_code == 0
+    assert row["underlying_at"] < row["quoted_at"] < day.now
+    assert (row["quoted_at"] - row["underlying_at"]).total_seconds() == 4
+
+
+def test_adjusted_and_small_contracts_are_refused_and_weeklies_are_not(server, store):
+    for root in ("SPY1", "SPY7", "QQQ"):
+        server.chains["SPY"][f"{root}261218C00600000"] = quoted(1.0, 1.1, FRESH)
+    server.chains["SPX"] = {
+        f"{root}261218C06000000": quoted(40.0, 41.0, FRESH) for root in ("SPX", "SPXW")
+    }
+
+    report = run(store, alpaca(server), symbols=("SPY", "SPX"))
+
+    assert "SPY: 2 quotes stored, 3 refused" in report.sentences()
+    assert set(store.read(QUOTES, "SPY")["root"].to_pylist()) == {"SPY"}
+    assert store.read(QUOTES, "SPX")["root"].to_pylist() == ["SPX", "SPXW"]
+
+
+def test_a_chain_of_adjusted_contracts_alone_is_a_gap(server, store):
+    server.chains["SPY"] = {"SPY1261218C00600000": quoted(1.0, 1.1, FRESH)}
+
+    assert run(store, alpaca(server), symbols=("SPY",)).gaps[0].why.endswith("has an ask")
+
+
+@pytest.mark.parametrize(
+    ("utc", "timing"),
+    [
+        pytest.param("2026-03-06 20:59:59", Timing.DUE, id="winter, a second before the close"),
+        pytest.param("2026-03-06 21:00:00", Timing.LATE, id="winter, at the close"),
+        pytest.param("2026-03-09 19:59:59", Timing.DUE, id="first Monday of summer time"),
+        pytest.param("2026-03-09 20:00:00", Timing.LATE, id="the same, at the close"),
+        pytest.param("2026-11-02 20:44:59", Timing.EARLY, id="first Monday of winter time"),
+        pytest.param("2026-11-27 17:59:59", Timing.DUE, id="an early close"),
+        pytest.param("2026-11-27 18:00:00", Timing.LATE, id="at an early close"),
+    ],
+)
+def test_the_time_is_new_yorks_wherever_the_machine_is(utc, timing):
+    instant = datetime.fromisoformat(f"{utc}+00:00")
+
+    for zone in ("UTC", "Asia/Tokyo", "Pacific/Kiritimati", "America/Los_Angeles"):
+        found = due(instant.astimezone(ZoneInfo(zone)))
+        assert (found.timing, found.day) == (timing, instant.date())
 
 
 def test_refused_rows_are_counted(server, store):

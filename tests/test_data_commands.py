@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from dollarbill_core.runs import cli
+from dollarbill_core.sources import collector
 from dollarbill_core.storage.store import Store
 
 OPTIONS = """underlying,underlying_last,optionroot,type,expiration,quotedate,strike,bid,ask
@@ -34,7 +35,7 @@ def test_a_file_is_imported_its_broken_row_told_and_the_store_listed(desk, capsy
     assert ends("import", "deltaneutral", str(desk / "options.csv")) == 0
     told = capsys.readouterr().out
     assert "2 new" in told
-    assert "1 rows were rejected" in told
+    assert "Rejected: 1 row;" in told
     assert "negative" in told
 
     assert ends("list") == 0
@@ -96,9 +97,11 @@ def test_a_damaged_file_is_named_taken_out_and_imported_anew(desk, capsys):
         (["cotes"], 2, "no table 'cotes': there are quotes"),
         (["quotes", "ABC", "2021"], 3, "has no quotes ABC 2021"),
         (["rates"], 3, "has no rates"),
+        (["quotes", "XYZ"], 3, "has no quotes XYZ: name a year: 2021"),
     ],
 )
 def test_only_what_is_there_can_be_discarded(desk, capsys, arguments, code, says):
+    ends("import", "deltaneutral", str(desk / "options.csv"))
     assert ends("discard", *arguments) == code
     assert says in capsys.readouterr().err
 
@@ -145,6 +148,50 @@ def test_a_mistake_is_one_line_and_nothing_is_written(
     assert says in line
     assert line.count("\n") == 1
     assert not (desk / "data" / "catalog.json").exists()
+
+
+@pytest.mark.parametrize("word", ["../../etc", "SPY,QQQ", "^SPX", "SPY/..", "ＳＰＹ", ""])
+def test_what_is_no_symbol_is_never_asked_for(desk, capsys, word):
+    assert ends("snapshot", "SPY", word) == 2
+    assert f"{word.upper()!r} is not a symbol such as SPY" in capsys.readouterr().err
+    assert ends("fetch", "SPY", word) == 2
+    assert capsys.readouterr().err.count("\n") == 1
+    assert not (desk / "data").exists()
+
+
+def test_every_snapshot_leaves_a_line_in_the_log(desk, capsys, monkeypatch):
+    monkeypatch.setattr(collector, "is_session", lambda day: False)
+
+    assert ends("snapshot") == 0
+
+    (line,) = capsys.readouterr().out.splitlines()
+    assert line.startswith("no session on ")
+    assert f"INFO snapshot: {line}\n" in (desk / "home/logs/dollarbill.log").read_text()
+
+
+def test_a_check_takes_years_and_refuses_a_period_that_ends_before_it_starts(desk, capsys):
+    ends("import", "deltaneutral", str(desk / "options.csv"))
+    capsys.readouterr()
+
+    assert ends("check", "XYZ", "--from", "2021", "--to", "2021") == 3
+    assert "1 of 252 sessions" in capsys.readouterr().out
+    assert ends("check", "XYZ", "--from", "2022", "--to", "2021") == 2
+    assert "--from 2022 is after --to 2021" in capsys.readouterr().err
+
+
+def test_a_page_that_cannot_be_written_is_one_line_after_what_was_found(
+    desk, capsys, monkeypatch
+):
+    ends("import", "deltaneutral", str(desk / "options.csv"))
+    monkeypatch.setenv("DOLLARBILL_REPORTS", str(desk / "options.csv"))
+    capsys.readouterr()
+
+    assert ends("check", "XYZ", "--from", "2021-01-04", "--to", "2021-01-04") == 2
+
+    told = capsys.readouterr()
+    assert "1 of 1 sessions" in told.out
+    assert "make it writable, or set DOLLARBILL_REPORTS" in told.err
+    assert told.err.count("\n") == 1
 
 
 def test_an_empty_store_says_how_to_fill_it(desk, capsys):

@@ -16,7 +16,7 @@ import redis
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dollarbill_core.sources.quote_cache import QuoteCache
+from dollarbill_core.sources.quote_cache import QuoteCache, why_unserved
 from dollarbill_core.storage.settings import SettingsError
 
 SERVER = shutil.which("redis-server")
@@ -251,6 +251,15 @@ def test_two_processes_share_what_one_fetched(server):
     assert here.get("spot:SPY", source) == {"price": 600.25} and source.asked == 0
     assert client.keys() == [b"dollarbill:quote:spot:SPY"]
     assert json.loads(client.get("dollarbill:quote:spot:SPY")) == {"price": 600.25}
+
+
+@needs_redis
+def test_whether_a_redis_serves_is_told_without_its_address(server):
+    _, url = server
+
+    assert why_unserved(url) == ""
+    wrong = why_unserved(url.replace("pass-word", "guessed-one"))
+    assert wrong.startswith("Redis does not serve (") and "guessed-one" not in wrong
 
 
 @needs_redis

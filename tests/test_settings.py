@@ -43,6 +43,14 @@ def test_the_environment_overrides_the_file(tmp_path):
     assert settings.data == tmp_path / "other"
 
 
+def test_the_store_may_be_a_url_whose_login_is_not_shown(tmp_path):
+    settings = told(tmp_path, 'data = "s3://jo:do-not-show-me@bucket/chains"')
+
+    assert settings.data == "s3://jo:do-not-show-me@bucket/chains"
+    assert settings.described()["data"] == "s3://bucket/chains"
+    assert told(tmp_path, "", DOLLARBILL_DATA="memory://chains").data == "memory://chains"
+
+
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
@@ -84,6 +92,14 @@ def test_a_needed_secret_that_is_missing_names_its_variable():
     assert secret("ALPACA_API_KEY", {"ALPACA_API_KEY": "x"}) == "x"
     with pytest.raises(SettingsError, match="ALPACA_API_KEY is not set"):
         secret("ALPACA_API_KEY", {})
+
+
+@pytest.mark.parametrize("value", ["hidden\n", " hidden", "hid den", "hiddén", "hid\x00den"])
+def test_a_secret_that_no_header_can_carry_is_told_and_not_shown(value):
+    with pytest.raises(SettingsError, match="ALPACA_API_KEY holds a space") as caught:
+        secret("ALPACA_API_KEY", {"ALPACA_API_KEY": value})
+
+    assert "hid" not in str(caught.value).replace("which", "")
 
 
 def test_the_watch_list_and_its_time_can_be_set(tmp_path):

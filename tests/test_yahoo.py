@@ -140,6 +140,17 @@ def test_an_unreadable_contract_is_refused_as_a_row_alone(server, tmp_path):
     assert rows.count == 3 and len(rows.faults) == 1
 
 
+@pytest.mark.parametrize("size", ["MINI", "NOT REGULAR"])
+def test_a_contract_that_is_not_of_100_shares_is_refused(server, tmp_path, size):
+    server.chains["SPY"][FAR].append(
+        contract("SPY261218C00700000", 1.0, 1.1, contractSize=size)
+    )
+
+    rows = quote_rows(yahoo(server, tmp_path).chain("SPY", NOW), NAME)
+
+    assert rows.count == 3 and len(rows.faults) == 1
+
+
 def test_a_missing_expiry_makes_the_whole_chain_missing(server, tmp_path):
     server.chains["SPY"][FAR] = []
 

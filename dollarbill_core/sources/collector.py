@@ -37,6 +37,7 @@ from dollarbill_core.values.calendars import (
     is_session,
     next_session,
 )
+from dollarbill_core.values.contracts import CASH_SETTLED_ROOTS
 
 MINUTES = 15.0  # before the close
 TRIES = 3
@@ -176,7 +177,8 @@ def snapshot(
 ) -> SnapshotReport:
     """Store today's chain of each symbol if the time has come, and write down what is missing.
 
-    Each symbol is one commit: a chain is in the store whole or not at all. One that fails is
+    Each symbol is one commit: a chain is in the store whole or not at all, as of the moment
+    when all of it was there, and of standard contracts alone. One that fails is
     asked for again while the market is open; what then is missing is a gap with its reason,
     as are sessions since the last snapshot on which nothing ran. A chain that arrives after
     the close is a gap too. A gap that a later run of the same day fills is taken back.
@@ -271,12 +273,16 @@ class _Run:
         now = self.clock()
         self._demand_open(now)
         columns = self._with_spot(symbol, self.source.chain(symbol, now), now)
-        rows = quote_rows(columns, self.source.name)
-        found = rows.tables.get(symbol)
-        if found is None or not pc.any(pc.greater(found["ask"], 0)).as_py():
+        there = self.clock()
+        self._demand_open(there)
+        # Quoted when all was there, which takes some seconds: nobody knew it any earlier.
+        known = np.full(len(columns["right"]), _stamp(there))
+        rows = quote_rows({**columns, "quoted_at": known}, self.source.name)
+        found = rows.tables.get(symbol, QUOTES.schema.empty_table())
+        plain = found.filter(pc.is_in(found["root"], pa.array(_roots(symbol))))
+        if not pc.any(pc.greater(plain["ask"], 0)).as_py():
             raise NoData(f"{self.source.name}: no contract of {symbol} has an ask")
-        self._demand_open(self.clock())
-        return _Chain(symbol, found, len(rows.faults))
+        return _Chain(symbol, plain, len(rows.faults) + found.num_rows - plain.num_rows)
 
     def _store(self, chain: _Chain, patience: float = PATIENCE) -> None:
         """One commit: the chain, and the gap that it fills taken back."""
@@ -309,9 +315,23 @@ class _Run:
         except NoData as error:
             _log.info("%s", error)  # the chain tells its forward by parity
             return columns
-        at = np.datetime64(found.at.astimezone(UTC).replace(tzinfo=None), "ms")
-        own = {"underlying": np.full(size, found.price), "underlying_at": np.full(size, at)}
+        at = np.full(size, _stamp(found.at))
+        own = {"underlying": np.full(size, found.price), "underlying_at": at}
         return {**columns, **own}
+
+
+def _roots(symbol: str) -> list[str]:
+    """The roots of standard contracts: not SPY1 or SPY7, which are adjusted or small.
+
+    >>> _roots("SPY"), _roots("SPX")
+    (['SPY'], ['SPX', 'SPXW', 'SPXPM'])
+    """
+    index = [root for root, each in CASH_SETTLED_ROOTS.items() if each == symbol]
+    return index or [symbol]
+
+
+def _stamp(instant: datetime) -> np.datetime64:
+    return np.datetime64(instant.astimezone(UTC).replace(tzinfo=None), "ms")
 
 
 def _reason(error: Exception) -> str:

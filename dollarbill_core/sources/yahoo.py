@@ -23,6 +23,7 @@ NAME = "Yahoo through yfinance"
 TIMEOUT = 10.0  # seconds for one answer
 _INDICES = frozenset(CASH_SETTLED_ROOTS.values())
 _DECIMALS = 4  # of a dollar: what Yahoo's single-precision prices are good for
+_REGULAR = "REGULAR"  # of 100 shares
 _LARGEST_SPLIT = 1000  # new or old shares
 _ONE_AT_A_TIME = Lock()
 _FRAME_COLUMNS = {
@@ -219,7 +220,8 @@ def frame_columns(frame: Any, underlying: Mapping[str, Any]) -> dict[str, NDArra
         Yahoo's quote that came with it: regularMarketPrice in dollars, regularMarketTime in
         seconds since 1970.
     """
-    options = [_option(symbol) for symbol in frame["contractSymbol"]]
+    sizes = frame["contractSize"] if "contractSize" in frame else [_REGULAR] * len(frame)
+    options = list(map(_option, frame["contractSymbol"], sizes))
     price, at = underlying.get("regularMarketPrice"), underlying.get("regularMarketTime")
     spot = float("nan") if price is None else float(price)
     spot_at = np.datetime64("NaT", "ms") if at is None else _stamp(_instant(at))
@@ -289,11 +291,14 @@ def _split(row: Mapping[str, float]) -> Fraction | None:
     return Fraction(ratio).limit_denominator(_LARGEST_SPLIT) if ratio > 0 else None
 
 
-def _option(symbol: Any) -> Option | None:
+def _option(symbol: Any, size: Any) -> Option | None:
+    """None is refused as a row where rows are checked: what is unreadable, or not of 100."""
+    if isinstance(size, str) and size != _REGULAR:
+        return None
     try:
         return Option.from_occ(str(symbol))
     except ValueError:
-        return None  # refused as a row, with its reason, where rows are checked
+        return None
 
 
 def _is_over(day: date, now: datetime) -> bool:

@@ -115,7 +115,9 @@ def secret(name: str, environment: Mapping[str, str] | None = None) -> str:
     if not value:
         raise SettingsError(f"{name} is not set: export it before this run, or use no broker")
     if not (value.isascii() and value.isprintable() and " " not in value):
-        raise SettingsError(f"{name} holds a space or line end, which no key has: set it anew")
+        raise SettingsError(
+            f"{name} holds a space or another sign that no key has: set it anew"
+        )
     return value
 
 
