@@ -137,6 +137,16 @@ def instead(body: bytes, **headers: str) -> Misdeed:
     return lambda handler, _: handler.answer(200, body, named)
 
 
+def with_head(*lines: bytes, body: bytes = b"") -> Misdeed:
+    """Sends these lines as they are, and hangs up."""
+
+    def misdeed(handler: Handler, _: bytes) -> None:
+        handler.wfile.write(b"\r\n".join([*lines, b"", body]))
+        handler.close_connection = True
+
+    return misdeed
+
+
 def moved_to(path: str) -> Misdeed:
     return lambda handler, _: handler.answer(302, b"", {"Location": path})
 

@@ -34,6 +34,9 @@ def answer(status: int = 200, url: str = URL, **headers: str) -> requests.Respon
         ("Wed, 21 Oct 2015 07:28:00 GMT", 0.0),
         ("", None),
         ("-3", None),
+        ("²", None),
+        ("9" * 5000, None),
+        ("Fri, 31 Dec 9999 23:59:59 -1200", None),
         ("soon", None),
     ],
 )
@@ -57,6 +60,7 @@ def test_an_instant_ahead_is_so_many_seconds_from_now():
         ({"ETag": 'W/"abc"', "Last-Modified": "yesterday"}, "yesterday"),
         ({"ETag": 'W/"abc"'}, None),
         ({}, None),
+        ({"ETag": '"abc"', "Content-Encoding": "gzip"}, None),
     ],
 )
 def test_only_a_strong_tag_or_a_date_tells_a_version(headers, validator):
@@ -108,6 +112,14 @@ def test_what_stays_is_told_with_the_place_and_no_secret(response, why):
     assert str(told.value).startswith("example.org/data/spy.csv: ")
     assert "hunter2" not in str(told.value)
     assert "4711" not in str(told.value)
+
+
+def test_a_way_that_leaves_encryption_and_comes_back_is_refused():
+    ended = answer(url="https://example.org/data")
+    ended.history = [answer(302), answer(302, url="http://example.org/data")]
+
+    with pytest.raises(DownloadFailed, match="without encryption"):
+        check_status(URL, ended, 60.0)
 
 
 def test_what_is_no_address_is_not_shown_at_all():

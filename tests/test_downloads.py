@@ -1,13 +1,17 @@
 """Downloads from a server that misbehaves: whole files or none, and one line that says why."""
 
+import gzip
 import hashlib
 import socket
+import subprocess
+import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from dollarbill_core.sources.answers import DownloadFailed, NotThere
+from dollarbill_core.sources.answers import DownloadFailed, GaveUp, NotThere
 from dollarbill_core.sources.downloads import Download, Patience, download
 from dollarbill_core.sources.unfinished import Kind
 from tests.broken_server import (
@@ -18,6 +22,7 @@ from tests.broken_server import (
     of_length,
     serving,
     trickle,
+    with_head,
     with_status,
 )
 
@@ -215,6 +220,41 @@ def test_what_is_not_the_file_is_told_in_one_line_and_leaves_nothing(
     assert nothing_is_left(tmp_path)
 
 
+OK, BUSY, PART = b"HTTP/1.1 200 OK", b"HTTP/1.1 503 Busy", b"HTTP/1.1 206 Part"
+STRANGE = [
+    pytest.param([BUSY, b"Retry-After: \xb2", b"Content-Length: 0"], id="pause of no digits"),
+    pytest.param([BUSY, b"Retry-After: " + b"9" * 5000], id="pause of many digits"),
+    pytest.param(
+        [BUSY, b"Retry-After: Fri, 31 Dec 9999 23:59:59 -1200", b"Content-Length: 0"],
+        id="pause beyond all dates",
+    ),
+    pytest.param([PART, b"Content-Range: bytes \xb2-9/\xb9"], id="span of no digits"),
+    pytest.param([PART, b"Content-Range: bytes 0-9/" + b"9" * 5000], id="many digits"),
+    pytest.param([OK, b"Content-Length: -5"], id="negative length"),
+    pytest.param([OK, b"Content-Encoding: gzip", b"Content-Length: 3"], id="no gzip"),
+    pytest.param([OK, b"Transfer-Encoding: chunked"], id="no chunk"),
+    pytest.param([b"HTTP/1.1 302 There", b"Location: //\xff\xfe:x/"], id="no letters"),
+    pytest.param([b"HTTP/1.1 302 There", b"Location: file:///etc/passwd"], id="a local file"),
+    pytest.param([b"HTTP/1.1 302 There", b"Location: ftp://127.0.0.1/spy"], id="not HTTP"),
+    pytest.param([b"ICY 200 OK"], id="not HTTP at all"),
+    pytest.param([b"HTTP/1.1 99999999 OK"], id="no status"),
+    pytest.param([OK, *[b"X-%d: x" % n for n in range(200)]], id="too many headers"),
+]
+
+
+@pytest.mark.parametrize("head", STRANGE)
+def test_whatever_a_server_says_it_ends_in_one_line(site, tmp_path, head):
+    site.misdeeds[PATH] = [with_head(*head, body=b"zzz")] * 9
+
+    with pytest.raises(DownloadFailed) as told:
+        fetched(site, tmp_path)
+
+    assert "\n" not in str(told.value) and len(str(told.value)) < 250
+    assert not (tmp_path / "spy.parquet").exists()
+    site.misdeeds[PATH] = []
+    assert fetched(site, tmp_path).path.read_bytes() == BODY
+
+
 def test_a_length_that_is_too_great_ends_in_one_line(site, tmp_path):
     site.has_ranges = False
     site.misdeeds[PATH] = [of_length(len(BODY) + 9)] * 9
@@ -270,6 +310,27 @@ def test_an_endless_trickle_ends_in_one_line(site, tmp_path):
         fetched(site, tmp_path)
 
     assert time.monotonic() - before < 3.0
+
+
+def test_a_host_that_says_nothing_is_asked_twice_and_told_as_silent(tmp_path):
+    with socket.socket() as mute:
+        mute.bind(("127.0.0.1", 0))
+        mute.listen()
+        address = f"http://127.0.0.1:{mute.getsockname()[1]}/spy"
+
+        with pytest.raises(GaveUp, match=r"nothing more came .* \(2 attempts\)") as told:
+            download(address, tmp_path / "spy", Kind.CSV, patience=replace(SHORT, attempts=9))
+
+    assert told.value.is_silent
+
+
+def test_a_host_that_answers_is_not_called_silent(site, tmp_path):
+    site.misdeeds[PATH] = [with_status(500)] * 9
+
+    with pytest.raises(GaveUp) as told:
+        fetched(site, tmp_path)
+
+    assert not told.value.is_silent and len(site.asked) == SHORT.attempts
 
 
 def test_silence_is_given_up(site, tmp_path):
@@ -368,6 +429,27 @@ def test_two_processes_do_not_write_one_file(site, tmp_path):
     assert fetched(site, tmp_path, progress=meanwhile).path.read_bytes() == BODY
 
 
+def test_a_disk_that_fills_up_is_told_and_the_old_file_stays(site, tmp_path):
+    (tmp_path / "spy.parquet").write_bytes(b"old")
+    code = (
+        "import resource, sys; from pathlib import Path; "
+        "from dollarbill_core.sources.downloads import download; "
+        "from dollarbill_core.sources.unfinished import Kind; "
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000)); "
+        "download(sys.argv[1], Path(sys.argv[2]), Kind.PARQUET)"
+    )
+
+    full = subprocess.run(
+        [sys.executable, "-c", code, site.url(PATH), str(tmp_path / "spy.parquet")],
+        capture_output=True,
+        text=True,
+    )
+
+    assert "cannot be written: File too large; free space or choose" in full.stderr
+    assert (tmp_path / "spy.parquet").read_bytes() == b"old"
+    assert fetched(site, tmp_path).path.read_bytes() == BODY
+
+
 def test_a_folder_that_cannot_be_written_is_told(site, tmp_path):
     (tmp_path / "file").write_text("no folder")
 
@@ -396,11 +478,26 @@ def test_text_is_looked_at_too(site, tmp_path, kind, body, is_fine):
 
 
 def test_what_comes_compressed_all_the_same_is_unpacked(site, tmp_path):
-    import gzip
-
     packed = gzip.compress(b"Date,1 Mo\n" * 1000)
     site.misdeeds["/text"] = [instead(packed, Content_Encoding="gzip", ETag='"packed"')]
 
     got = fetched(site, tmp_path, Kind.CSV, "/text")
 
     assert got.path.read_bytes() == b"Date,1 Mo\n" * 1000
+
+
+def test_what_comes_compressed_is_never_gone_on_with_but_fetched_anew(site, tmp_path):
+    text = b"".join(b"%d,1.5\n" % number for number in range(20_000))
+    packed = gzip.compress(text)
+
+    def cut(handler, body):
+        handler.close_connection = True
+        length = {"Content-Length": str(len(packed)), "Content-Encoding": "gzip"}
+        handler.answer(200, packed[:10_000], length | {"ETag": '"one"'})
+
+    site.misdeeds["/text"] = [cut, instead(packed, Content_Encoding="gzip", ETag='"one"')]
+
+    got = fetched(site, tmp_path, Kind.CSV, "/text")
+
+    assert got.path.read_bytes() == text
+    assert site.ranges("/text") == [None, None]

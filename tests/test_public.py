@@ -5,6 +5,7 @@ import json
 import math
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -261,6 +262,40 @@ def test_offline_every_source_says_so_in_one_line(site, store, monkeypatch):
         assert "connect this machine to the network" in line
         assert "\n" not in line
     assert contents(store) == {}
+
+
+def test_a_host_that_says_nothing_is_not_asked_for_every_file(site, store):
+    with socket.socket() as mute:
+        mute.bind(("127.0.0.1", 0))
+        mute.listen(99)
+        silent = f"http://127.0.0.1:{mute.getsockname()[1]}"
+
+        report = fetched(
+            site, store, ["SPY"], places=replace(places(site.address), treasury=silent)
+        )
+
+        mute.setblocking(False)
+        callers = [mute.accept()[0] for _ in range(2)]
+        with pytest.raises(BlockingIOError):
+            mute.accept()
+        for caller in callers:
+            caller.close()
+
+    names = ["Treasury yields 2022", "Treasury yields 2023"]
+    assert [each.name for each in report.failed] == names
+    assert all("nothing more came" in each.note for each in report.failed)
+    assert report.failed[1].note.startswith(f"{silent.removeprefix('http://')}/2023/all: ")
+
+
+def test_a_host_that_stumbled_to_the_last_is_asked_once_for_each_further_file(site, store):
+    for path in (SPY, "/indices/VIX_History.csv", "/indices/SKEW_History.csv"):
+        site.misdeeds[path] = [with_status(503)] * 9
+
+    report = fetched(site, store, ["SPY"])
+
+    assert len(report.failed) == 3
+    assert len(site.ranges(SPY)) == SHORT.attempts
+    assert len(site.ranges("/indices/VIX_History.csv")) == 1
 
 
 def test_progress_is_told_by_source_in_bytes_and_in_thousandths(site, store):
