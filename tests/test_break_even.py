@@ -1,6 +1,7 @@
 """Break-even premiums: found on any profit, said in words, never against the result itself."""
 
 import math
+from dataclasses import replace
 from decimal import Decimal as D
 
 import pytest
@@ -95,7 +96,15 @@ class TestWords:
 
     def test_real_quotes_need_no_premium_sentence(self, result):
         assert premium_sentence(None, None) == ""
-        assert conclusion(result, None, None).endswith("closes.")
+        marked = replace(result, lines=tuple(replace(x, marks=()) for x in result.lines))
+
+        assert conclusion(marked, None, None).endswith("closes.")
+
+    def test_closes_without_a_quote_are_in_the_conclusion(self, result):
+        told = conclusion(result, None, None)
+
+        assert result.blind_closes == 27
+        assert told.endswith(" At 27 of them something held had no quote: exits waited.")
 
     def test_modelled_chains_say_what_they_carry_and_what_is_needed(self):
         assert premium_sentence(self.FOUND, 0.013) == (

@@ -71,6 +71,11 @@ def judged(symbol: str, score: float, missing: int = 0) -> Quality:
             id="one underlying",
         ),
         pytest.param(
+            (judged("SPY", 0.9996),),
+            ("Quality of quotes", "99.9%", "chains on 100.0% of sessions"),
+            id="never rounded up",
+        ),
+        pytest.param(
             (judged("SPY", 0.9), judged("QQQ", 0.99, missing=5)),
             ("Quality of quotes, SPY", "90.0%", "chains on 50.0% of sessions of QQQ"),
             id="of several the worst",

@@ -18,8 +18,9 @@ from dollarbill_core.market.faults import Fault
 from dollarbill_core.market.realised import realised_vol
 from dollarbill_core.market.view import Chains
 from dollarbill_core.market.volatility import vix
+from dollarbill_core.pricing import black_scholes
 from dollarbill_core.publishing.transcripts import quality_told
-from dollarbill_core.results.backtest import backtest, option_fills
+from dollarbill_core.results.backtest import Result, backtest, option_fills
 from dollarbill_core.rules.fills import FillModel
 from dollarbill_core.sources import loading
 from dollarbill_core.sources.loading import NotStored, load_chains, stored_chains
@@ -29,6 +30,8 @@ from dollarbill_core.storage.schema import TABLES
 from dollarbill_core.storage.settings import load_settings
 from dollarbill_core.storage.store import Store
 from dollarbill_core.strategies.short_premium import ShortPremium
+from dollarbill_core.values.book import Expiry
+from dollarbill_core.values.calendars import sessions
 from dollarbill_core.values.contracts import Option, Right, Settlement
 from dollarbill_core.values.provenance import Quotes, fingerprint
 from tests.store_builder import (
@@ -398,6 +401,61 @@ def test_a_store_without_the_rows_of_later_gives_the_same_view(
     assert whole.sessions == past.sessions or whole.sessions[-1] > day
     for each in past.sessions[-5:]:
         assert whole.view(each).hash == past.view(each).hash
+
+
+# Index options that settle at the open are worth what was printed, and nothing else tells it.
+
+EXPIRY = date(2021, 1, 15)
+HELD = ShortPremium(
+    ("SPX",), entry_weekday=0, target_dte=10, exit_dte=0, profit_target=1.0, stop_multiple=100.0
+)
+
+
+@pytest.fixture
+def until_expiry(tmp_path) -> Store:
+    """SPX at 100 until after the third Friday; its monthlies are quoted at a vol of 20 %."""
+    days = sessions(date(2021, 1, 4), date(2021, 1, 19))
+    rows = [
+        quote(day, strike, round(price, 2), round(price + 0.1, 2), right=right, **listed)
+        for listed in (
+            {"symbol": "SPX", "root": "SPX", "expiry": EXPIRY},
+            {"symbol": "SPX", "root": "SPX", "expiry": date(2021, 3, 19)},
+        )
+        for day in days
+        if day < listed["expiry"]
+        for strike in range(80, 121, 2)
+        for right in (-1, 1)
+        for years in [(listed["expiry"] - day).days / 365]
+        for price in [float(black_scholes.price(right, 100.0, strike, years, 0.0, 0.2))]
+    ]
+    store = with_quotes(Store.at(tmp_path / "index"), rows)
+    return with_prices(store, "SPX", closes({str(day): "100" for day in days}))
+
+
+def held(store: Store) -> Result:
+    chains = load_chains(store.place.name, ["SPX"], date(2021, 1, 4), date(2021, 1, 19))
+    return backtest(chains, HELD, D(250_000))
+
+
+def test_a_print_of_the_store_settles_what_is_held_to_the_open(until_expiry):
+    """Sold at 96 and 104; struck at 90.25, the put costs 575, whatever the close was."""
+    with_print(until_expiry, "SPX", EXPIRY, "90.25")
+
+    result = held(until_expiry)
+
+    ends = [event for event in result.events if isinstance(event, Expiry)]
+    assert [(str(e.option), e.cash) for e in ends] == [
+        ("SPX 2021-01-15 104 CALL", 0),
+        ("SPX 2021-01-15 96 PUT", D("-575.00")),
+    ]
+    assert result.reconciliation().is_clean
+
+
+def test_without_the_print_nothing_is_guessed_and_the_way_out_is_told(until_expiry):
+    with pytest.raises(NoQuote, match="with dollarbill data import prints") as lacking:
+        held(until_expiry)
+
+    assert "\n" not in str(lacking.value)
 
 
 LEAN_PROCESS = """

@@ -68,7 +68,7 @@ class DayQuality:
 
     def __str__(self) -> str:
         told = ", ".join(_counted(fault, count) for fault, count in self.counts.items())
-        return f"{self.day} {_percent(self.score)}: {told or 'no fault'}"
+        return f"{self.day} {percent(self.score)}: {told or 'no fault'}"
 
 
 def day_quality(chain: Chain, previous: Chain | None = None, **known: Any) -> DayQuality:
@@ -208,7 +208,7 @@ class Quality:
         """Plain lines: coverage and score, the faults, the worst days."""
         if not self.days:
             return (f"{self.symbol}: no chain on any of {len(self.expected)} sessions.",)
-        lines = [f"{self.symbol}: {self._covered()}; quality {_percent(self.score)}."]
+        lines = [f"{self.symbol}: {self._covered()}; quality {percent(self.score)}."]
         told = ", ".join(_counted(fault, count) for fault, count in self.counts.items())
         lines.append(f"Of {self.rows:,} quotes: {told or 'no fault'}.")
         if self.worst:
@@ -222,12 +222,19 @@ class Quality:
         more = len(self.missing) - _WORST_DAYS
         rest = f" and {more} more" if more > 0 else ""
         gone = f", missing {lacking}{rest}" if lacking else ""
-        return f"chains on {count} of {total} sessions ({_percent(self.coverage)}){gone}"
+        return f"chains on {count} of {total} sessions ({percent(self.coverage)}){gone}"
 
 
-def _percent(share: float) -> str:
-    """Never rounded up, so that only what is whole is 100.0%."""
-    return f"{math.floor(1000 * share + 1e-9) / 10:.1f}%"
+def percent(share: float, digits: int = 1) -> str:
+    """A share in percent, never rounded up, so that only what is whole is told as a hundred.
+
+    >>> percent(0.5), percent(0.99996), percent(1.0), percent(math.nan)
+    ('50.0%', '99.9%', '100.0%', 'n/a')
+    """
+    if math.isnan(share):
+        return "n/a"
+    scale: float = 10.0**digits
+    return f"{math.floor(100 * share * scale + 1e-9) / scale:.{digits}f}%"
 
 
 def _counted(fault: Fault, count: int) -> str:

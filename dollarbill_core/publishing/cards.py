@@ -5,6 +5,7 @@ from decimal import Decimal
 from html import escape
 
 from dollarbill_core.desk.reports import SessionReport
+from dollarbill_core.market.quality import percent
 from dollarbill_core.results.backtest import Result
 from dollarbill_core.results.break_even import BreakEven
 from dollarbill_core.results.monthly import SINCE_INCEPTION, Statement
@@ -128,12 +129,12 @@ def _quality_figures(result: Result) -> tuple[Figure, ...]:
     worst = min(result.quality, key=lambda each: each.score)
     thinnest = min(result.quality, key=lambda each: each.coverage)
     several = len(result.quality) > 1
-    covered = f"chains on {thinnest.coverage:.1%} of sessions"
+    covered = f"chains on {percent(thinnest.coverage)} of sessions"
     return (
         Figure(
             "quality",
             f"Quality of quotes{f', {worst.symbol}' if several else ''}",
-            f"{worst.score:.1%}",
+            percent(worst.score),
             f"{covered}{f' of {thinnest.symbol}' if several else ''}",
         ),
     )

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import plotly.graph_objects as go
 
 from dollarbill_core.market.faults import Fault
-from dollarbill_core.market.quality import Quality
+from dollarbill_core.market.quality import Quality, percent
 from dollarbill_core.publishing.charts import BLUE, GREY, VERMILION, dressed
 from dollarbill_core.publishing.drawings import WIDTH
 
@@ -123,12 +123,16 @@ def _cell(expected: int, scores: Sequence[float]) -> Cell:
     return Cell(len(scores) / expected if expected else math.nan, score)
 
 
+def _told(cell: Cell) -> list[str]:
+    return [percent(cell.coverage), percent(cell.score, 2)]
+
+
 def coverage_alt(qualities: Sequence[Quality]) -> str:
     """What the coverage map shows, in words."""
     told = [
         f"{each.symbol} has chains on {len(each.expected) - len(each.missing)} of "
         f"{len(each.expected)} sessions"
-        + (f" with a score of {each.score:.1%}" if each.days else "")
+        + (f" with a score of {percent(each.score)}" if each.days else "")
         for each in qualities
     ]
     return "; ".join(told) + "." if told else "Nothing is stored."
@@ -236,9 +240,9 @@ def coverage_figure(qualities: Sequence[Quality]) -> go.Figure:
     drawn.add_heatmap(
         x=list(table.columns), y=numbers, text=names, name="score",
         z=[[_class_of(cell) for cell in row] for row in table.rows],
-        customdata=[[list(cell) for cell in row] for row in table.rows],
-        hovertemplate="%{text} %{x}: score %{customdata[1]:.2%}, "
-        "%{customdata[0]:.0%} of sessions<extra></extra>",
+        customdata=[[_told(cell) for cell in row] for row in table.rows],
+        hovertemplate="%{text} %{x}: score %{customdata[1]}, "
+        "%{customdata[0]} of sessions<extra></extra>",
         zmin=-0.5, zmax=len(GRADES) - 0.5, colorscale=_steps(),
         xgap=1 if len(table.columns) <= _MOST_DAYS else 0, ygap=2,
         colorbar={

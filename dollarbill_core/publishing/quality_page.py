@@ -2,7 +2,6 @@
 
 import csv
 import io
-import math
 from collections.abc import Sequence
 from datetime import date, datetime
 from functools import cache
@@ -10,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dollarbill_core.market.faults import DAY_COST, MEANING, Fault
-from dollarbill_core.market.quality import DayQuality, Quality
+from dollarbill_core.market.quality import DayQuality, Quality, percent
 from dollarbill_core.publishing.quality_charts import GRADES, coverage_svg
 from dollarbill_core.publishing.statement import day_name
 from dollarbill_core.storage.checking import Checked
@@ -123,16 +122,12 @@ def _template() -> "Template":
 
 
 def share(value: float, digits: int = 1) -> str:
-    """A fraction in percent; never rounded up to a hundred.
+    """``quality.percent`` with a space, as typographers like it.
 
     >>> print(share(0.5), share(0.99996), share(1.0), share(float("nan")))
     50.0 % 99.9 % 100.0 % n/a
     """
-    if math.isnan(value):
-        return "n/a"
-    scale: float = 10.0**digits
-    floored = math.floor(100 * value * scale + 1e-9) / scale
-    return f"{floored:.{digits}f}\u00a0%"
+    return percent(value, digits).replace("%", "\u00a0%")
 
 
 def period(days: Sequence[date]) -> str:

@@ -142,4 +142,11 @@ def _earned(result: Result) -> str:
         return f"Nothing was traded over {closes:,} closes: {refused}."
     word = "earned" if profit > 0 else "lost" if profit < 0 else "neither earned nor lost"
     amount = f" {abs(profit):,.2f}" if profit else ""
-    return f"It {word}{amount} after all costs, over {closes:,} closes."
+    return f"It {word}{amount} after all costs, over {closes:,} closes.{_waited(result)}"
+
+
+def _waited(result: Result) -> str:
+    """That exits had to wait, where they had: rules that could not act earned nothing."""
+    if not result.blind_closes:
+        return ""
+    return f" At {result.blind_closes:,} of them something held had no quote: exits waited."

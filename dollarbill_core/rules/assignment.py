@@ -273,8 +273,8 @@ def _settling_price(option: Option, view: View) -> Decimal:
     if (struck := view.prints.get((option.root, day))) is not None:
         return struck
     give = (
-        "which is not known: give the chains or the view "
-        f"prints={{({option.root!r}, date({day:%Y, %-m, %-d})): ...}}"
+        "which is not known: import a line root,date,price with dollarbill data import prints, "
+        f"or give the chains prints={{({option.root!r}, date({day:%Y, %-m, %-d})): ...}}"
     )
     if option.is_am_settled:
         raise NoQuote(f"{option} settles to the opening print of {day}, {give}")
