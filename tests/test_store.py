@@ -5,12 +5,14 @@ import os
 import random
 import subprocess
 import sys
+import time
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
 from uuid import uuid4
 
 import duckdb
+import numpy as np
 import pyarrow as pa
 import pytest
 
@@ -59,6 +61,7 @@ def test_what_is_written_is_read_back_by_symbol_year_and_column(place):
     assert store.read(QUOTES, "SPY").equals(rows)
     assert store.read("quotes", "SPY", 2021).equals(rows.slice(6))
     assert store.read(QUOTES, "SPY", [2019, 2020]).equals(rows.slice(0, 6))
+    assert store.read(QUOTES, "SPY", np.int64(2021)).equals(rows.slice(6))
     bids = store.read(QUOTES, "SPY", 2020, columns=["bid", "date"])
     assert bids.equals(rows.slice(0, 6).select(["bid", "date"]))
     assert store.damage() == ()
@@ -189,6 +192,54 @@ def test_a_quote_in_the_path_is_no_quote_in_the_sql(tmp_path):
     assert store.query("SELECT count(*) FROM quotes").fetchall() == [(2,)]
 
 
+@pytest.mark.parametrize("folder", ["symbol=QQQ", "bid=5", "date=2020-01-01", "year=1999"])
+def test_a_folder_above_the_store_is_never_taken_for_a_column(tmp_path, folder):
+    price = table_of(PRICES, [{"date": MONDAY, "close": Decimal(300)}])
+    store = stored(tmp_path / folder / "store", {"SPY": chains([MONDAY], 1)})
+    with store.change("prices") as change:
+        change.add(PRICES, "SPY", price)
+        change.commit()
+
+    rows = store.query("SELECT symbol, year, bid, date FROM quotes").fetchall()
+    prices = store.query("SELECT symbol, year, close FROM prices").fetchall()
+
+    assert rows == [("SPY", 2021, Decimal("1.25"), MONDAY)]
+    assert prices == [("SPY", 2021, Decimal(300))]
+    every = store.query("SELECT * FROM quotes").columns
+    assert every == [*QUOTES.schema.names, "symbol", "year"]
+
+
+def test_instants_are_utc_wherever_the_machine_stands(tmp_path, monkeypatch):
+    monkeypatch.setenv("TZ", "America/New_York")
+    time.tzset()
+    at = datetime(2021, 3, 1, 2, tzinfo=UTC)
+    store = stored(tmp_path, {"SPY": chains([MONDAY], 1, quoted_at=at)})
+
+    told = store.query("SELECT quoted_at, quoted_at::DATE, hour(quoted_at) FROM quotes")
+
+    monkeypatch.undo()
+    time.tzset()
+    assert told.fetchall() == [(at, MONDAY, 2)]
+
+
+def test_a_query_never_fetches_an_extension(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    store = Store.at(tmp_path / "store")
+
+    with pytest.raises(StoreError, match="cannot be answered") as told:
+        store.query("SELECT * FROM read_parquet('https://127.0.0.1:9/x.parquet')")
+
+    assert "Failed to download" not in str(told.value)
+
+
+def test_a_query_of_a_file_that_is_missing_is_one_line(tmp_path):
+    store = stored(tmp_path, {"SPY": chains([MONDAY], 1)})
+    (tmp_path / store.parts(QUOTES)[0].path).unlink()
+
+    with pytest.raises(StoreError, match=r"the query cannot be answered: IO Error.*parquet"):
+        store.query("SELECT 1")
+
+
 def test_any_duckdb_reads_the_files_where_they_lie(tmp_path):
     stored(tmp_path, {"SPY": chains(NEW_YEAR, 3)})
 
@@ -313,6 +364,19 @@ def test_rows_are_not_merged_into_a_damaged_file_and_come_in_once_it_is_discarde
     assert files(store) == before
 
 
+def test_what_is_not_there_cannot_be_discarded(tmp_path):
+    store = stored(tmp_path / "store", {"SPY": chains([MONDAY], 3)})
+
+    for key in (("quotes", "SPY"), ("quotes", "SPY", 2020), ("prices", "SPY"), ("gaps",)):
+        with pytest.raises(StoreError, match=f"has no {key[0]}.*: name one of store.parts"):
+            store.discard(*key)
+    with pytest.raises(StoreError, match="has no quotes SPY 2021"):
+        Store.at(tmp_path / "none").discard("quotes", "SPY", 2021)
+
+    assert store.read(QUOTES, "SPY").num_rows == 3
+    assert not (tmp_path / "none").exists()
+
+
 @pytest.mark.parametrize("cut", [0, 1, 40, -10])
 def test_a_damaged_catalog_is_named_and_nothing_is_written_over_it(tmp_path, cut):
     stored(tmp_path, {"SPY": chains([MONDAY], 3)})
@@ -330,19 +394,39 @@ def test_a_damaged_catalog_is_named_and_nothing_is_written_over_it(tmp_path, cut
 def test_a_catalog_of_a_newer_version_says_so(tmp_path):
     (tmp_path / "catalog.json").write_text('{"format": 2, "holdings": {}}')
 
-    with pytest.raises(StoreError, match="is of format 2, newer than 1: update dollarbill"):
+    for asked in (Store.symbols, lambda store: store.change("import")):
+        with pytest.raises(StoreError, match="is of format 2, newer than 1: update dollar"):
+            asked(Store.at(tmp_path))
+    with pytest.raises(StoreError, match="newer"):  # the lock was given back
+        Store.at(tmp_path).change("import")
+
+
+@pytest.mark.parametrize("content", ["null", '{"format": 1e400}', "[" * 100_000, "\xff"])
+def test_a_catalog_of_nonsense_is_damaged(tmp_path, content):
+    (tmp_path / "catalog.json").write_bytes(content.encode("latin-1"))
+
+    with pytest.raises(Damaged, match=r"catalog.json is damaged \("):
         Store.at(tmp_path).symbols()
 
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"symbol": "QQQ"}, {"year": 2020}, {"path": "../x.parquet"}, {"digest": "00"}, {"x": 1}],
+    [
+        {"symbol": "QQQ"},
+        {"year": 2020},
+        {"path": "../x.parquet"},
+        {"symbol": "A/../X", "path": f"quotes/symbol=A/../X/year=2021/{'0' * 16}.parquet"},
+        {"digest": "00", "path": "quotes/symbol=SPY/year=2021/00.parquet"},
+        {"rows": "3"},
+        {"size": None},
+        {"x": 1},
+    ],
 )
 def test_a_catalog_that_names_a_file_of_another_part_is_damaged(tmp_path, wrong):
     stored(tmp_path, {"SPY": chains([MONDAY], 3)})
     file = tmp_path / "catalog.json"
     told = json.loads(file.read_text())
-    told["parts"][0] |= wrong
+    told["parts"][0] |= ({"digest": "0" * 64} if "symbol" in wrong else {}) | wrong
     file.write_text(json.dumps(told))
 
     with pytest.raises(Damaged, match="is damaged"):
@@ -397,6 +481,31 @@ def test_a_url_that_cannot_be_opened_is_one_line_without_secrets(url, why):
 
     assert told.stdout.startswith(why), told.stderr
     assert len(told.stdout.splitlines()) == 1 and "word" not in told.stdout
+
+
+@pytest.mark.parametrize("place", ["", " ", "~nobody-of-this-name/x", "a\0b", "x" * 300])
+def test_a_place_that_can_be_no_folder_is_one_line(place):
+    with pytest.raises(StoreError, match=r"place|cannot be a folder"):
+        Store.at(place)
+
+
+def test_a_link_to_itself_is_no_store(tmp_path):
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+
+    with pytest.raises(StoreError, match="loop' cannot be a folder"):
+        Store.at(tmp_path / "loop")
+
+
+def test_a_store_named_from_here_stays_where_it_was(tmp_path, monkeypatch):
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path)
+    store = stored("chäins 股/../chains", {"SPY": chains([MONDAY], 3)})
+
+    monkeypatch.chdir(tmp_path / "elsewhere")
+
+    assert store.read(QUOTES, "SPY").num_rows == 3
+    assert store.query("SELECT count(*) FROM quotes").fetchall() == [(3,)]
+    assert store.local == tmp_path / "chains" / ".local"
 
 
 def test_a_file_is_no_store(tmp_path):

@@ -1,6 +1,7 @@
 """What a store holds: the one manifest that names the current file of every partition."""
 
 import json
+import re
 import time
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass
@@ -16,6 +17,7 @@ FORMAT = 1  # raised when an older version of this package could not read the st
 MANIFEST = "catalog.json"
 KEPT_HOURS = 6.0  # how long a replaced file stays for those who still read it
 _RETIRED = "retired.json"
+_DIGEST = re.compile("[0-9a-f]{64}")
 Key = tuple[str, str, int | None]  # table, symbol, year
 
 
@@ -142,7 +144,7 @@ def _catalog(address: str, content: bytes) -> Catalog:
     try:
         told = json.loads(content)
         form = int(told["format"])
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
         raise _unreadable(address, error) from None
     if form > FORMAT:
         raise StoreError(
@@ -150,7 +152,7 @@ def _catalog(address: str, content: bytes) -> Catalog:
         )
     try:
         parts = [_part(each) for each in told["parts"]]
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise _unreadable(address, error) from None
     return Catalog({part.key: part for part in parts})
 
@@ -164,7 +166,9 @@ def _unreadable(address: str, error: Exception) -> Damaged:
 def _part(told: dict[str, Any]) -> Part:
     days = {name: date.fromisoformat(told[name]) for name in ("first", "last")}
     part = Part(**{**told, **days})
-    if part.path != file_path(part.key, part.digest):
+    if not (type(part.rows) is type(part.size) is int and _DIGEST.fullmatch(part.digest)):
+        raise ValueError(f"{part.title} has no rows, size or digest")
+    if ".." in part.path.split("/") or part.path != file_path(part.key, part.digest):
         raise ValueError(f"{part.path} is no file of {part.title}")
     return part
 
@@ -183,10 +187,11 @@ def collect(place: Place) -> None:
         if is_half(name):
             place.remove(name)
         elif name.endswith(".parquet") and name not in named:
-            if now - since.get(name, now) > KEPT_HOURS * 3600:
+            retired = min(since.get(name, now), now)  # the clock may have been set back
+            if now - retired > KEPT_HOURS * 3600:
                 place.remove(name)
             else:
-                left[name] = since.get(name, now)
+                left[name] = retired
     if left != since:
         place.replace(_RETIRED, json.dumps(left, indent=1, sort_keys=True).encode())
 

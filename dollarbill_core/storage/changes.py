@@ -81,7 +81,9 @@ class Change:
     StoreBusy
         At once, if another change of the store is open.
     StoreError
-        If nothing can be written there.
+        If nothing can be written there, or a newer version of this package wrote the store.
+    Damaged
+        If the catalog cannot be read.
     """
 
     def __init__(
@@ -104,6 +106,7 @@ class Change:
         with _writing(place):
             self._lock = _locked(place, name)
             try:
+                current_catalog(place)  # what cannot be read cannot be committed to either
                 self.folder.mkdir(parents=True, exist_ok=True)
                 self._take_up()
             except BaseException:

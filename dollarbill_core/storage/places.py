@@ -251,18 +251,26 @@ def place_at(text: str | Path, local: Path | None = None) -> Place:
     Raises
     ------
     StoreError
-        For a protocol that is unknown or needs a package that is not installed.
+        For a protocol that is unknown or needs a package that is not installed, and for what
+        cannot be a folder.
     """
-    if "://" not in str(text):
-        return _folder(Path(text), local)
-    if str(text).startswith("file://"):
-        return _folder(Path(str(text).removeprefix("file://")), local)
-    return _bucket(str(text), local)
+    name = str(text)
+    if not name.strip():
+        raise StoreError("a store has no place: name a folder or a URL")
+    protocol, separator, path = name.partition("://")
+    if not separator:
+        return _folder(name, local)
+    return _folder(path, local) if protocol in ("file", "local") else _bucket(name, local)
 
 
-def _folder(path: Path, local: Path | None) -> Folder:
-    root = path.expanduser().resolve()  # through links: what is locked is the folder itself
-    if root.exists() and not root.is_dir():
+def _folder(path: str, local: Path | None) -> Folder:
+    try:
+        # through links: what is locked is the folder itself
+        root = Path(path).expanduser().resolve()
+        is_other = root.exists() and not root.is_dir()
+    except (OSError, RuntimeError, ValueError) as error:  # a loop, no such user, no file name
+        raise StoreError(f"{path!r} cannot be a folder: {error}") from None
+    if is_other:
         raise StoreError(f"{root} is a file: a store is a folder or a URL")
     return Folder(root, local)
 

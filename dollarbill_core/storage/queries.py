@@ -23,11 +23,15 @@ _TYPES = {
 }
 
 
+_SETTINGS = {"autoinstall_known_extensions": False, "python_enable_replacements": False}
+
+
 def relation(place: Place, catalog: Catalog, sql: str) -> "DuckDBPyRelation":
     """The answer to one SELECT over the views quotes, prices, rates, prints and gaps.
 
     Each has ``symbol`` (null where a table has none) and ``year`` beside its own columns;
-    prices are exact dollars, instants UTC.
+    prices are exact dollars, instants UTC. The SELECT may name other files beside them; it
+    writes nothing, and fetches nothing but what lies at the store's own URL.
 
     Raises
     ------
@@ -36,13 +40,14 @@ def relation(place: Place, catalog: Catalog, sql: str) -> "DuckDBPyRelation":
     """
     import duckdb
 
-    connection = duckdb.connect()
-    if place.filesystem is not None:
-        connection.register_filesystem(place.filesystem)
-    for table in TABLES.values():
-        files = [place.address(part.path) for part in catalog.of(table)]
-        connection.execute(f"CREATE VIEW {table.name} AS {_rows(table, files)}")
     try:
+        connection = duckdb.connect(config=dict(_SETTINGS))
+        connection.execute("SET TimeZone = 'UTC'")  # else dates and hours are this machine's
+        if place.filesystem is not None:
+            connection.register_filesystem(place.filesystem)
+        for table in TABLES.values():
+            files = [place.address(part.path) for part in catalog.of(table)]
+            connection.execute(f"CREATE VIEW {table.name} AS {_rows(table, files)}")
         _demand_one_select(connection, sql)
         return connection.sql(sql)
     except duckdb.Error as error:
@@ -67,6 +72,11 @@ def _rows(table: Table, files: Sequence[str]) -> str:
     names = "[" + ", ".join("'" + file.replace("'", "''") + "'" for file in files) + "]"
     if not table.by_symbol:
         return f"SELECT *, {symbol}{year} FROM read_parquet({names}, hive_partitioning = false)"
+    if files[0].count("=") > 1 + table.by_year:  # a folder above would pass for a column
+        folder = f"split_part(filename, '/', {-2 - table.by_year})"
+        plain = f"read_parquet({names}, hive_partitioning = false, filename = true)"
+        own = f"{folder}[{len('symbol=') + 1}:] AS symbol, {year}"
+        return f"SELECT * EXCLUDE (filename), {own} FROM {plain}"
     if not table.by_year:
         kinds = "hive_types = {'symbol': VARCHAR}"
         return f"SELECT *, {year} FROM read_parquet({names}, hive_partitioning = true, {kinds})"

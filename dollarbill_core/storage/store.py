@@ -129,7 +129,7 @@ class Store:
         from dollarbill_core.storage.partitions import coded_schema, no_rows
 
         kind = _table(table)
-        years = (year,) if isinstance(year, int) else year
+        years = year if year is None or isinstance(year, Sequence) else (year,)
         parts = [
             part
             for part in self.parts(kind)
@@ -197,7 +197,17 @@ class Store:
         return Change(self.place, name, committed=self._answer_from)
 
     def discard(self, table: "Table | str", symbol: str = "", year: int | None = None) -> None:
-        """Take a partition out of the store, such as one whose file is damaged."""
+        """Take a partition out of the store, such as one whose file is damaged.
+
+        Raises
+        ------
+        StoreError
+            If there is no such partition.
+        """
+        name = table_name(table)
+        if (name, symbol, year) not in current_catalog(self.place).parts:
+            whose = " ".join(str(each) for each in (name, symbol, year) if each)
+            raise StoreError(f"{self.place.name} has no {whose}: name one of store.parts")
         with self.change("discard") as change:
             change.discard(_table(table), symbol, year)
             change.commit()
