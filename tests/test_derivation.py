@@ -201,6 +201,16 @@ def test_on_an_early_close_the_day_ends_at_one():
     assert day_begun(quotes, known(day=friday), 0).at.hour == 13
 
 
+@pytest.mark.parametrize("said", ["1970-01-01T00:00:00+00:00", "2021-01-04T20:45:00+00:00"])
+def test_an_instant_of_another_day_is_none(said):
+    """Its days to expiry would be another day's."""
+    at = milliseconds(datetime.fromisoformat(said))
+
+    begun = day_begun(columns(ROWS, underlying=np.int32(990_000), quoted_at=at), known(), 0)
+
+    assert (begun.at, begun.spot) == (close_instant(DAY), 100.0)
+
+
 def test_a_holiday_has_an_instant_all_the_same():
     quotes = columns(ROWS, day=date(2021, 1, 1))
 

@@ -203,7 +203,7 @@ def thirty_day_vol(chain: Chain, rates: Rates) -> float:
 
 
 def _instant(quotes: Columns, rows: slice, day: date) -> datetime:
-    """When a day's snapshot was taken: the close, unless its quotes say earlier."""
+    """When a day's snapshot was taken: the close, unless its quotes say earlier on that day."""
     close = (
         close_instant(day) if is_session(day) else datetime.combine(day, _CLOSES, MARKET_ZONE)
     )
@@ -211,7 +211,7 @@ def _instant(quotes: Columns, rows: slice, day: date) -> datetime:
     if quoted_at == NO_INSTANT:
         return close
     at = datetime.fromtimestamp(quoted_at / 1000, UTC).astimezone(MARKET_ZONE)
-    return min(at, close)
+    return min(at, close) if at.date() == day else close
 
 
 def _spot(
