@@ -57,7 +57,7 @@ def server():
 
 
 def alpaca(server: AlpacaServer, feed: str = "indicative", **more) -> Alpaca:
-    more = {"environment": KEYS, "timeout": 5.0, "sleep": lambda _: None} | more
+    more = {"environment": KEYS, "timeout": 30.0, "sleep": lambda _: None} | more
     return Alpaca(feed, data_url=server.url, trading_url=server.url, **more)
 
 

@@ -83,7 +83,7 @@ def alpaca(server: AlpacaServer) -> Alpaca:
         data_url=server.url,
         trading_url=server.url,
         environment=KEYS,
-        timeout=5.0,
+        timeout=30.0,
         sleep=lambda _: None,
     )
 

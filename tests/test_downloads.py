@@ -29,10 +29,8 @@ from tests.broken_server import (
 PATH = "/data/spy.parquet"
 BODY = b"PAR1" + bytes(range(256)) * 2_000 + b"PAR1"
 OTHER = b"PAR1" + bytes(range(255, -1, -1)) * 1_500 + b"PAR1"
-SHORT = Patience(
-    connect=0.5, read=0.3, attempts=3, first_wait=0.01, longest_wait=0.5, slow_after=0.2,
-    least_speed=5_000, deadline=8.0,
-)  # fmt: skip
+# Short between attempts; within one there is time, however busy this machine is.
+SHORT = Patience(attempts=3, first_wait=0.01, longest_wait=0.5, least_speed=1_000, deadline=60)
 
 
 @pytest.fixture
@@ -294,22 +292,19 @@ def test_another_checksum_is_refused_and_the_old_file_stays(site, tmp_path):
 
 
 def test_a_trickle_is_given_up_and_the_next_attempt_is_whole(site, tmp_path):
-    site.misdeeds[PATH] = [trickle(pause=0.02)]
-    before = time.monotonic()
+    site.misdeeds[PATH] = [trickle(pause=0.02, times=100_000)]  # half an hour, if waited out
+    patience = replace(SHORT, slow_after=0.2, least_speed=5_000)
 
-    assert fetched(site, tmp_path).path.read_bytes() == BODY
-    assert time.monotonic() - before < 2.0
+    assert fetched(site, tmp_path, patience=patience).path.read_bytes() == BODY
 
 
 def test_an_endless_trickle_ends_in_one_line(site, tmp_path):
     site.has_ranges = False
     site.misdeeds[PATH] = [trickle(pause=0.02)] * 9
-    before = time.monotonic()
+    patience = replace(SHORT, slow_after=0.2, least_speed=5_000)
 
     with pytest.raises(DownloadFailed, match=r"only \d+ bytes a second came \(3 attempts\)"):
-        fetched(site, tmp_path)
-
-    assert time.monotonic() - before < 3.0
+        fetched(site, tmp_path, patience=patience)
 
 
 def test_a_host_that_says_nothing_is_asked_twice_and_told_as_silent(tmp_path):
@@ -319,7 +314,12 @@ def test_a_host_that_says_nothing_is_asked_twice_and_told_as_silent(tmp_path):
         address = f"http://127.0.0.1:{mute.getsockname()[1]}/spy"
 
         with pytest.raises(GaveUp, match=r"nothing more came .* \(2 attempts\)") as told:
-            download(address, tmp_path / "spy", Kind.CSV, patience=replace(SHORT, attempts=9))
+            download(
+                address,
+                tmp_path / "spy",
+                Kind.CSV,
+                patience=replace(SHORT, read=0.3, attempts=9),
+            )
 
     assert told.value.is_silent
 
@@ -335,24 +335,22 @@ def test_a_host_that_answers_is_not_called_silent(site, tmp_path):
 
 def test_silence_is_given_up(site, tmp_path):
     site.has_ranges = False
-    site.misdeeds[PATH] = [trickle(pause=2.0)] * 9
+    site.misdeeds[PATH] = [trickle(pause=10.0)] * 9
+    patience = replace(SHORT, read=1.0, attempts=1)
 
-    with pytest.raises(DownloadFailed, match="nothing more came after 1 bytes"):
-        fetched(site, tmp_path)
+    with pytest.raises(DownloadFailed, match=r"nothing more came after [01] bytes"):
+        fetched(site, tmp_path, patience=patience)
 
 
 def test_the_deadline_holds_however_much_each_attempt_brings(site, tmp_path):
     site.misdeeds[PATH] = [trickle(pause=0.01, count=1000, times=30)] * 99
-    patience = Patience(
-        read=0.3, first_wait=0.01, slow_after=0.05, least_speed=100, deadline=0.6
-    )
+    patience = Patience(first_wait=0.01, slow_after=0.05, least_speed=100, deadline=0.6)
     site.has_ranges = False
-    before = time.monotonic()
 
-    with pytest.raises(DownloadFailed):
+    with pytest.raises(DownloadFailed):  # each of the 99 brings its fair part
         fetched(site, tmp_path, patience=patience)
 
-    assert time.monotonic() - before < 2.0
+    assert len(site.asked) < 50
 
 
 def test_attempts_that_bring_a_fair_part_are_not_counted(site, tmp_path):
@@ -398,7 +396,7 @@ def test_offline_is_told_at_once_in_one_line(monkeypatch, tmp_path, address, why
         download(address, tmp_path / "spy", Kind.CSV)
 
     assert "\n" not in str(told.value)
-    assert time.monotonic() - before < 5.0
+    assert time.monotonic() - before < 15.0
     assert nothing_is_left(tmp_path)
 
 

@@ -28,7 +28,7 @@ class Listed:
     def spot(self, symbol: str, now: datetime) -> Spot:
         self.asked.append(symbol)
         if self.together:
-            self.together.wait(5)
+            self.together.wait(30)
         if isinstance(self.price, str):
             raise NoData(self.price)
         return Spot(self.price, now - timedelta(seconds=self.age), self.name)

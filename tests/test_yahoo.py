@@ -55,7 +55,7 @@ def _own_yfinance():
     type(YfData)._instances.clear()
 
 
-def yahoo(server: YahooServer, tmp_path, timeout: float = 5.0) -> Yahoo:
+def yahoo(server: YahooServer, tmp_path, timeout: float = 30.0) -> Yahoo:
     return Yahoo(tmp_path / "yfinance", timeout=timeout, base_url=server.url)
 
 
