@@ -40,13 +40,21 @@ def fields(strike: int, rng: random.Random) -> tuple[dict[str, str], tuple[int, 
         "QUOTE_DATE": day,
         "UNDERLYING_LAST": "472.650000",
         "EXPIRE_DATE": expiry,
-        "STRIKE": f"{strike // 1000}.{strike % 1000:03}000",
+        "STRIKE": strike_text(strike),
         "C_BID": call_bid, "C_ASK": call_ask, "C_LAST": call_last,
         "P_BID": put_bid, "P_ASK": put_ask, "P_LAST": put_last,
         "C_SIZE": f"{sizes[0]} x {sizes[1]}", "P_SIZE": f"{sizes[2]} x {sizes[3]}",
-        "C_VOLUME": f"{strike % 977}.000000", "P_VOLUME": "",
+        "C_VOLUME": volume_text(strike), "P_VOLUME": "",
     }  # fmt: skip
     return told, (*ticks, *sizes, int(day.replace("-", "")), int(expiry.replace("-", "")))
+
+
+def strike_text(thousandths: int) -> str:
+    return f"{thousandths // 1000}.{thousandths % 1000:03}000"
+
+
+def volume_text(strike: int) -> str:
+    return f"{strike % 977}.000000"
 
 
 def dollars(ticks: int) -> str:
@@ -76,9 +84,10 @@ def american(told: dict[str, str], rng: random.Random) -> str:
 
 
 def blanks(told: dict[str, str], rng: random.Random) -> str:
-    """Words for nothing, spaces and a name in another alphabet: the same row."""
-    word = rng.choice(["nan", "N/A", "NULL", "-", "None"])
-    none = {"P_VOLUME": word, "QUOTE_READTIME": "", "QUOTE_UNIXTIME": "Ünïx"}
+    """Words for nothing, spaces, a name in another alphabet and junk vols: the same row."""
+    word = rng.choice(["nan", "N/A", "NA", "#N/A", "NULL", "-", "None"])
+    junk = rng.choice(["inf", "-inf", "1.#IND", "9.99e5", "-1", "1e-05"])
+    none = {"P_VOLUME": word, "QUOTE_READTIME": "", "QUOTE_UNIXTIME": "Ünïx", "P_IV": junk}
     return "  ,\t".join((told | none).values())
 
 
@@ -143,19 +152,39 @@ BROKEN: tuple[tuple[Callable[[dict[str, str], random.Random], bytes], str], ...]
     (changed("STRIKE", "", "nan"), "no STRIKE"),
     (changed("STRIKE", "0", "0.0"), "not above 0"),
     (changed("STRIKE", "400.0001"), "finer than OCC's"),
-    (changed("STRIKE", "4OO", "1e3", "0x40", "4_0", "inf", "#REF!"), "STRIKE"),
+    (changed("STRIKE", "4OO", "1e", "0x40", "4_0", "inf", "#REF!"), "STRIKE"),
     (changed("C_BID", "-0.01", "-5"), "is negative"),
     (changed("P_ASK", "100000", "123456789012345678901234567890"), "P_ASK"),
     (changed("P_BID", "1.00005"), "finer than a hundredth of a cent"),
     (changed("C_VOLUME", "1.5", "3000000000"), "C_VOLUME"),
     (changed("C_SIZE", "5", "5x", "axb"), "C_SIZE"),
     (changed("EXPIRE_DATE", "2024-13-01", "2023-02-29", "18/08/2023"), "no day"),
-    (changed("EXPIRE_DATE", "Aug 18 2023", "", "2023-8-18", "44927"), "EXPIRE_DATE"),
+    (changed("EXPIRE_DATE", "Aug 18 23", "", "2023-8-18", "44927"), "EXPIRE_DATE"),
+    (changed("EXPIRE_DATE", "2024-03-15 16:00", "3/15/24"), "EXPIRE_DATE"),
     (changed("EXPIRE_DATE", "2019-01-18"), "before it was quoted"),
     (changed("QUOTE_DATE", "1066-10-14", "0"), "QUOTE_DATE"),
     (changed("QUOTE_READTIME", "2023-01-03 25:00", "noon", "16:00"), "QUOTE_READTIME"),
     (changed("C_IV", "1e999", "--0.2", "20%"), "C_IV"),
 )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """A plain good line that lacks its strike and volume only: a million are soon written."""
+
+    line: str
+    values: tuple[int, ...]
+
+    @classmethod
+    def of(cls, rng: random.Random) -> "Ready":
+        told, values = fields(0, rng)
+        return cls(
+            plain(told | {"STRIKE": "%(strike)s", "C_VOLUME": "%(volume)s"}, rng), values
+        )
+
+    def at(self, strike: int) -> tuple[str, tuple[int, ...]]:
+        told = {"strike": strike_text(strike), "volume": volume_text(strike)}
+        return self.line % told, self.values
 
 
 def write_broken_file(file: Path, lines: int, seed: int = 1) -> Made:
@@ -164,6 +193,7 @@ def write_broken_file(file: Path, lines: int, seed: int = 1) -> Made:
     good: dict[int, tuple[int, ...]] = {}
     broken: dict[int, str] = {}
     pool = [fields(number + 1, rng)[0] for number in range(200)]
+    ready = [Ready.of(rng) for _ in range(2_000)]
     with file.open("wb") as out:
         out.write(b"\xef\xbb\xbf" + HEADER.encode() + b"\r\n")
         for number in range(2, lines + 2):
@@ -174,8 +204,11 @@ def write_broken_file(file: Path, lines: int, seed: int = 1) -> Made:
                 line = spoil(rng.choice(pool), rng)
                 broken[number] = word
             else:
-                told, good[number] = fields(number, rng)
-                way = rng.random()
-                line = (plain if way < 0.8 else rng.choice(GOOD))(told, rng).encode()
+                if rng.random() < 0.8:
+                    told, good[number] = rng.choice(ready).at(number)
+                    line = told.encode()
+                else:
+                    cells, good[number] = fields(number, rng)
+                    line = rng.choice(GOOD)(cells, rng).encode()
             out.write(line + (b"\n" if number % 3 else b"\r\n"))
     return Made(good, broken)

@@ -37,7 +37,8 @@ def test_broken_rows_are_refused_and_the_others_stand(tmp_path):
     broken = {
         "SPXW,2023-09-15,4497.98": "does not settle at the open",
         "SPX,2023-09-16,4497.98": "is no session",
-        "SPX,1889-09-16,4497.98": "is no session",
+        "SPX,1889-09-16,4497.98": "is no day of the calendar",
+        "SPX,1985-09-16,4497.98": "is no session",
         "SPX,2023-09-15,0": "not above 0",
         "SPX,2023-09-15,1e300": "too large",
         "SPX,2023-09-15,": "not above 0",

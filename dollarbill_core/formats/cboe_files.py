@@ -10,7 +10,14 @@ from typing import Any, TextIO
 
 import numpy as np
 
-from dollarbill_core.formats.cells import day, header_cells, instant, number, row_cells
+from dollarbill_core.formats.cells import (
+    day,
+    header_cells,
+    instant,
+    next_line,
+    number,
+    row_cells,
+)
 from dollarbill_core.formats.pieces import Piece, UnreadableFile
 from dollarbill_core.formats.quote_batch import QuoteBatch
 from dollarbill_core.values.calendars import (
@@ -101,7 +108,7 @@ class _Lines:
     ended: bool = False
 
     def next(self) -> str:
-        line = self.text.readline()
+        line = next_line(self.text)
         self.ended = not line
         self.count += bool(line)
         self.read += len(line)

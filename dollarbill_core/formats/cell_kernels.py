@@ -8,6 +8,7 @@ NO_DAY = -1_000_000_000
 NO_INSTANT = -1e15
 TICK_LIMIT = 10**9  # hundredths of a cent: 100,000 dollars
 WHOLE_LIMIT = 2**31
+_LONGEST_NUMBER = 99  # characters, and a sign: 100 as in ``cells``
 _MOST = 900_719_925_474_098  # one digit more is still below 2 ** 53
 # Letters, as they stand in the bytes.
 _SPACE, _DASH, _DOT, _SLASH, _COLON, _T = 32, 45, 46, 47, 58, 84
@@ -61,6 +62,8 @@ def _packed(words: Floats, start: int, end: int) -> int:
     """Digits and decimals of a number without a sign, packed; BLANK or UNSURE."""
     if is_blank(words, start, end):
         return -1
+    if end - start > _LONGEST_NUMBER:
+        return -2
     number, decimals, digits, dotted = 0, 0, 0, 0
     for at in range(start, end):
         letter = byte_at(words, at)

@@ -16,13 +16,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dollarbill_core.formats.pieces import (
-    ImportOptions,
-    Piece,
-    Reader,
-    Reject,
-    UnreadableFile,
-)
+from dollarbill_core.formats.pieces import ImportOptions, Piece, Reader, Reject, UnreadableFile
 from dollarbill_core.formats.registry import found_files, reader, sniff
 
 if TYPE_CHECKING:  # a command's help must not load pyarrow
@@ -36,7 +30,9 @@ _REJECTS = "rejects.csv"
 _REJECT_COLUMNS = ("file", "place", "reason", "text")
 _MOST_REASONS = 100  # kinds of reasons that are counted apart
 _OTHER_REASONS = "other reasons"
-_DETAIL = re.compile(r"'.*'|\".*\"|(?<![\w.])-?\d[\d.,:-]*")
+_TOLD_REASONS = 5
+_SYMBOL = re.compile(r"[A-Z0-9][A-Z0-9._-]{0,15}")  # as a store takes them
+_DETAIL = re.compile(r"'.*'|\".*\"|(?<![\w.])-?\d(?:[\d.,:-]*\d)?")
 
 
 class ImportStopped(RuntimeError):
@@ -95,10 +91,11 @@ class ImportReport:
     def sentences(self) -> tuple[str, ...]:
         """The report in a few lines."""
         added = self.added
-        files = "1 file" if self.files == 1 else f"{self.files:,} files"
-        said = [f"{self.name}: {files}, {self.read:,} rows read in {self.seconds:.1f} s."]
-        if not self.read:
-            said.append("Nothing changed: there was no row.")
+        files, rows = _counted(self.files, "file"), _counted(self.read, "row")
+        said = [f"{self.name}: {files}, {rows} read in {self.seconds:.1f} s."]
+        if not self.rows:
+            which = " that can be stored" if self.read else ""
+            said.append(f"Nothing changed: there was no row{which}.")
         elif added.new or added.changed:
             said.append(
                 f"In the store: {added.new:,} new, {added.changed:,} changed, "
@@ -106,11 +103,22 @@ class ImportReport:
             )
         else:
             said.append(f"Nothing changed: all {added.same:,} were there.")
+        again = self.rows - (added.new + added.changed + added.same)
+        if again > 0:
+            said.append(f"{_counted(again, 'row')} came again, of which the last one counts.")
         if self.rejected:
-            said.append(f"{self.rejected:,} rows were rejected; which and why: {self.rejects}")
-            most = sorted(self.reasons.items(), key=lambda each: -each[1])[:5]
-            said += [f"  {count:,} x {reason}" for reason, count in most]
+            said.append(
+                f"Rejected: {_counted(self.rejected, 'row')}; which and why: {self.rejects}"
+            )
+            most = sorted(self.reasons.items(), key=lambda each: -each[1])
+            said += [f"  {count:,} x {reason}" for reason, count in most[:_TOLD_REASONS]]
+            if len(most) > _TOLD_REASONS:
+                said.append(f"  and {len(most) - _TOLD_REASONS} other reasons")
         return tuple(said)
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count:,} {what}{'s' * (count != 1)}"
 
 
 @dataclass(slots=True)
@@ -181,9 +189,10 @@ def import_files(
     _check(one, paths)
     identity, called = _identity(paths, options), _change_name(name, paths, options)
     with _sigterm_interrupts(), _opened(store, called, identity) as change:
-        state = _state(change, identity)
+        state = _State.of(change.state) if change.state else _State(identity)
+        draft = change.folder / _REJECTS
         try:
-            with _RejectsFile(change.folder / _REJECTS, state.rejects) as rejects:
+            with _RejectsFile(draft, state.rejects) as rejects:
                 _read(one, paths, change, state, rejects, progress)
             added, kept_rejects = _committed(change, store, called, state)
         except KeyboardInterrupt:
@@ -191,38 +200,50 @@ def import_files(
         except UnreadableFile as error:
             raise _with_hint(error, name, paths[state.file]) from error
     seconds = time.monotonic() - began
-    return ImportReport(
-        name,
-        len(paths),
-        state.read,
-        state.rows,
-        added,
-        dict(state.reasons),
-        kept_rejects,
-        seconds,
-    )
+    counts, reasons = (len(paths), state.read, state.rows), dict(state.reasons)
+    return ImportReport(name, *counts, added, reasons, kept_rejects, seconds)
 
 
 def _stopped(state: _State, paths: Sequence[Path]) -> ImportStopped:
-    if state.file < len(paths):
-        return ImportStopped(
-            f"stopped in {paths[state.file].name}, {state.read:,} rows read; nothing is in the "
-            "store yet, and the same command goes on from there"
-        )
-    return ImportStopped(
+    said = (
         "stopped while the rows went into the store, which has all of them or none: the same "
         "command makes sure of it"
     )
+    if state.file < len(paths):
+        said = (
+            f"stopped in {paths[state.file].name}, {state.read:,} rows read; nothing is in the "
+            "store yet, and the same command goes on from there"
+        )
+    return ImportStopped(said)
 
 
 def _check(one: Reader, paths: Sequence[Path]) -> None:
     """Refuse a wrong file before hours are spent on those before it."""
-    for path in paths:
+    for path in paths if hasattr(one, "check") else ():
         try:
-            if hasattr(one, "check"):
-                one.check(path)
+            with _reading(path):
+                one.check(path)  # type: ignore[attr-defined]
         except UnreadableFile as error:
             raise _with_hint(error, one.name, path) from error
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise UnreadableFile(f"{path} cannot be read: {error.strerror or error}") from error
+
+
+@contextmanager
+def _writing_rejects() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        from dollarbill_core.storage.places import StoreError
+
+        why = error.strerror or error
+        raise StoreError(f"rejects cannot be written: {why}; the store is as it was") from error
 
 
 def _with_hint(error: UnreadableFile, name: str, path: Path) -> UnreadableFile:
@@ -255,10 +276,6 @@ def _opened(store: "Store", called: str, identity: str) -> "Iterator[Change]":
         yield change
 
 
-def _state(change: "Change", identity: str) -> _State:
-    return _State.of(change.state) if change.state else _State(identity)
-
-
 def _read(
     one: Reader,
     paths: Sequence[Path],
@@ -271,7 +288,7 @@ def _read(
     kept_at = time.monotonic()
     while state.file < len(paths):
         path = paths[state.file]
-        for piece in one.pieces(path, state.at):
+        for piece in _pieces(one, path, state.at):
             for (table, symbol), rows in piece.rows.items():
                 change.add(table, symbol, rows)
             rejects.write(path, piece.rejects)
@@ -285,6 +302,15 @@ def _read(
                 progress(_progress(path, state, sizes, piece.done))
         state.file, state.at = state.file + 1, 0
     _checkpoint(change, state, rejects)
+
+
+def _pieces(one: Reader, path: Path, start: int) -> Iterator[Piece]:
+    with _reading(path):
+        for piece in one.pieces(path, start):
+            for table, symbol in piece.rows:
+                if table.by_symbol and not _SYMBOL.fullmatch(symbol):
+                    raise UnreadableFile(f"{path}: {symbol!r} is no symbol: say --symbol")
+            yield piece
 
 
 def _checkpoint(change: "Change", state: _State, rejects: "_RejectsFile") -> None:
@@ -308,8 +334,9 @@ def _committed(
     folder = rejects_folder(store)
     final, draft = folder / f"{called}.csv", folder / f"{called}.csv.draft"
     if state.reasons:
-        folder.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(change.folder / _REJECTS, draft)
+        with _writing_rejects():
+            folder.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(change.folder / _REJECTS, draft)
     added = change.commit()
     if not state.reasons:
         final.unlink(missing_ok=True)
@@ -327,6 +354,7 @@ def rejects_folder(store: "Store") -> Path:
 class _RejectsFile:
     """The rows that are refused, as CSV; what was written after a checkpoint is cut off."""
 
+    @_writing_rejects()
     def __init__(self, file: Path, size: int) -> None:
         file.touch()
         os.truncate(file, size)
@@ -335,10 +363,12 @@ class _RejectsFile:
         if not size:
             self._rows.writerow(_REJECT_COLUMNS)
 
+    @_writing_rejects()
     def write(self, file: Path, rejects: Iterable[Reject]) -> None:
         for each in rejects:
             self._rows.writerow((file.name, each.place, each.reason, each.text))
 
+    @_writing_rejects()
     def kept(self) -> int:
         """Its size, once all that was written survives a power cut."""
         self._out.flush()

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile, ZipFile
 
-from dollarbill_core.formats.cells import day, number, numbered_lines
+from dollarbill_core.formats.cells import day, number, numbered_lines, quoted
 from dollarbill_core.formats.lean_prices import SEEN as PRICES_SEEN
 from dollarbill_core.formats.lean_prices import lean_price_piece
 from dollarbill_core.formats.pieces import Piece, Reject, UnreadableFile
@@ -192,11 +192,11 @@ def _parsed(kind: str, line: str) -> tuple[date | None, dict[str, float]]:
     cells = line.split(",")
     if len(cells) != _WIDTHS[kind]:
         raise ValueError(f"{len(cells)} cells, not {_WIDTHS[kind]}")
-    on = day(cells[0])
+    if not re.fullmatch(r"\d{8} \d\d:\d\d", cells[0]):
+        raise ValueError(f"{quoted(cells[0])} is not yyyyMMdd HH:mm")
     if not cells[0].endswith(" 00:00"):
-        if re.fullmatch(r"\d{8} \d\d:\d\d", cells[0]):
-            return None, {}
-        raise ValueError(f"{cells[0]!r} is not yyyyMMdd HH:mm")
+        return None, {}
+    on = day(cells[0])
     if kind == "openinterest":
         return on, {"open_interest": number(cells[1], "open interest")}
     if kind == "trade":

@@ -13,12 +13,12 @@ from dollarbill_core.formats.cells import (
     day,
     dollars,
     numbered_lines,
+    quoted,
     shortest_decimal,
     shortest_fraction,
     whole,
 )
 from dollarbill_core.formats.pieces import Piece, Reject, UnreadableFile
-from dollarbill_core.formats.quote_batch import SHOWN
 from dollarbill_core.formats.rows import DailyPrice, price_rows
 from dollarbill_core.storage.schema import PRICES
 from dollarbill_core.values.calendars import FIRST_DAY, LAST_DAY, next_session
@@ -117,7 +117,7 @@ def _prices(name: str, text: str) -> tuple[dict[date, DailyPrice], list[Reject]]
         try:
             price = _daily(line)
         except ValueError as error:
-            refused.append(Reject(f"{name}, line {count}", str(error), line[:SHOWN]))
+            refused.append(Reject(f"{name}, line {count}", str(error), line))
         else:
             found[price.day] = price
     return dict(sorted(found.items())), refused
@@ -128,7 +128,7 @@ def _daily(line: str) -> DailyPrice:
     if len(cells) != 6:
         raise ValueError(f"{len(cells)} cells, not 6")
     if not cells[0].endswith(" 00:00"):
-        raise ValueError(f"{cells[0]!r} is not a day such as 20140606 00:00")
+        raise ValueError(f"{quoted(cells[0])} is not a day such as 20140606 00:00")
     return DailyPrice(
         day(cells[0]),
         open=_scaled(cells[1], "open"),
@@ -151,7 +151,7 @@ def _factors(file: Path) -> tuple[list[_Factor], list[Reject]]:
         try:
             factors.append(_factor(line))
         except ValueError as error:
-            refused.append(Reject(f"{file.name}, line {count}", str(error), line[:SHOWN]))
+            refused.append(Reject(f"{file.name}, line {count}", str(error), line))
     if not factors:
         raise UnreadableFile(f"{file} has no factors: date, price factor, split factor, close")
     return sorted(factors, key=lambda factor: factor.day), refused

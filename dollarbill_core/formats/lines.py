@@ -6,25 +6,21 @@ import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from dollarbill_core.formats.cells import LONGEST_LINE
 from dollarbill_core.formats.pieces import UnreadableFile
 from dollarbill_core.formats.rows import Names
-from dollarbill_core.formats.text_cells import (
-    LONGEST_LINE,
-    Cell,
-    Fault,
-    Value,
-    line_parts,
-    line_values,
-)
+from dollarbill_core.formats.text_cells import Cell, Value, line_parts, line_values
 from dollarbill_core.formats.text_kernels import OCC, PRICE, ROOT, SLOTS, TEXT, read_lines
 
 BLOCK = 8 * 2**20  # bytes read at once
+MOST_LINES = 2**17  # in a block, so that one of short lines needs no more memory than another
 
 _POWERS = 10.0 ** np.arange(23)  # each of them exact
 _MOST_TEXTS = 8192  # distinct symbols and roots of a block that the kernel keeps apart
@@ -95,7 +91,7 @@ def header(file: Path) -> tuple[str, ...]:
         first, _ = _header_line(text)
     try:
         parts = line_parts(first.removeprefix(_MARK).strip(b"\r\n"))
-    except Fault as fault:
+    except ValueError as fault:
         if str(fault) == "blank line":
             raise UnreadableFile(f"{file} is empty: give the vendor's file") from None
         raise UnreadableFile(f"{file}: the header cannot be read: {fault}") from None
@@ -147,7 +143,7 @@ def read_block(data: bytes, fields: int, cells: Sequence[Cell]) -> Lines:
             for slot, value in line_values(said, fields, cells).items():
                 table[slot, line] = pool.code(value)
             good[line] = True
-        except Fault as fault:
+        except ValueError as fault:
             faults[line] = str(fault)
     return Lines(count, good, table, pool.names(table, good, cells), faults, bounds)
 
@@ -181,6 +177,18 @@ class _Texts:
                 codes = np.where(good, table[cell.slot], 0).astype(np.int32)
                 found[cell.slot] = Names(codes, known)
         return found
+
+
+def _parts(data: bytes) -> Iterator[bytes]:
+    """Whole lines in parts of so many at most."""
+    if _newlines(data) <= MOST_LINES:
+        parts = [0, len(data)]
+    else:
+        ends = np.flatnonzero(np.frombuffer(data, np.uint8) == ord("\n")) + 1
+        parts = [0, *ends[MOST_LINES - 1 : -1 : MOST_LINES].tolist(), len(data)]
+    for start, end in pairwise(parts):
+        if end > start:
+            yield data if end - start == len(data) else data[start:end]
 
 
 def _newlines(data: bytes) -> int:
@@ -273,9 +281,8 @@ def _blocks(text: IO[bytes], done: Any, at: int, line: int, size: int) -> Iterat
         data = rest + chunk
         cut = data.rfind(b"\n") + 1
         rest = data[cut:]
-        if cut:
-            block = data if cut == len(data) else data[:cut]
-            at += cut + dropped
+        for block in _parts(data if cut == len(data) else data[:cut]):
+            at += len(block) + dropped
             dropped = 0
             yield Block(block, line, at, done())
             line += _newlines(block)

@@ -14,9 +14,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from dollarbill_core.formats.cells import day, number, shortest_fraction
+from dollarbill_core.formats.cells import day, number, right, shortest_fraction
 from dollarbill_core.formats.pieces import ImportOptions, Piece, Reject, UnreadableFile
-from dollarbill_core.formats.quote_batch import SHOWN
 from dollarbill_core.formats.rows import DailyPrice, Names, price_rows, quote_rows
 from dollarbill_core.storage.schema import PRICES, QUOTES, TICKS_PER_DOLLAR, Table
 
@@ -43,7 +42,6 @@ _NUMBERS = {
     "delta": "vendor_delta",
 }
 _TEXTS = ("contract_id", "symbol")
-_RIGHTS = {"call": 1, "c": 1, "put": -1, "p": -1}
 _DAILY = ("open", "high", "low", "close")
 _NOISE = {pa.float32(): 1e-7, pa.float16(): 1e-3}  # relative error a float brings with it
 _DOUBLE_NOISE = 1e-12
@@ -51,6 +49,7 @@ _LEAST_NOISE = 1e-9  # dollars
 _NO_DAY = np.datetime64("NaT", "D")
 _SPLIT_DOUBT = Fraction(5, 10_000_000)  # six decimals are given
 _DECIMALS = 6
+_LIMIT = 1e15  # dollars, and shares: more digits would not be exact
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +153,11 @@ def _opened(file: Path) -> Iterator[pq.ParquetFile]:
 def _symbol(file: Path) -> str:
     """AAPL for aapl/options.parquet and for AAPL_options.parquet."""
     kind = file.stem.lower()
-    name = file.parent.name if kind in ("options", "underlying") else file.stem.split("_")[0]
+    name = (
+        file.resolve().parent.name
+        if kind in ("options", "underlying")
+        else file.stem.split("_")[0]
+    )
     return name.replace(".", "").upper()
 
 
@@ -206,7 +209,7 @@ def _quotes(
     columns: dict[str, Any] = {
         "date": unread.days(given["date"], "date"),
         "expiry": unread.days(given["expiration"], "expiration"),
-        "right": unread.parsed(given["type"], _right, 0, "i1"),
+        "right": unread.parsed(given["type"], lambda text: right(text, "type"), 0, "i1"),
     }
     for name, ours in _NUMBERS.items():
         if name in given:
@@ -232,13 +235,6 @@ def _rows(values: Any, kept: NDArray[np.int64]) -> Any:
     return values.rows(kept) if isinstance(values, Names) else values[kept]
 
 
-def _right(text: str) -> int:
-    right = _RIGHTS.get(text.strip().lower())
-    if right is None:
-        raise ValueError(f"type {text!r} is neither call nor put")
-    return right
-
-
 def _dollars(prices: Floats, kind: pa.DataType) -> Floats:
     """Prices without the noise of their type: 1.23 for 1.2300000190734863.
 
@@ -246,8 +242,9 @@ def _dollars(prices: Floats, kind: pa.DataType) -> Floats:
     it is, and is refused.
     """
     noise = np.abs(prices) * _NOISE.get(kind, _DOUBLE_NOISE) + _LEAST_NOISE
-    whole = np.rint(prices * TICKS_PER_DOLLAR) / TICKS_PER_DOLLAR
-    return np.where(np.abs(prices - whole) <= noise, whole, prices)
+    with np.errstate(invalid="ignore"):  # infinite ones stay, and are refused
+        whole = np.rint(prices * TICKS_PER_DOLLAR) / TICKS_PER_DOLLAR
+        return np.where(np.abs(prices - whole) <= noise, whole, prices)
 
 
 def _symbols(column: pa.Array | None, symbol: str, size: int) -> Names:
@@ -276,7 +273,7 @@ def _roots(contracts: pa.Array | None, symbols: Names) -> Names:
 
 
 def _text(given: Mapping[str, pa.Array], row: int) -> str:
-    return ",".join(str(column[row].as_py()) for column in given.values())[:SHOWN]
+    return ",".join(str(column[row].as_py()) for column in given.values())
 
 
 def _prices(file: Path, opened: pq.ParquetFile, start: int, symbol: str) -> Iterator[Piece]:
@@ -290,7 +287,7 @@ def _prices(file: Path, opened: pq.ParquetFile, start: int, symbol: str) -> Iter
         try:
             days.append(_daily(values))
         except ValueError as error:
-            text = ",".join(map(str, values.values()))[:SHOWN]
+            text = ",".join(map(str, values.values()))
             refused.append(Reject(f"{file.name}, row {row}", str(error), text))
     tables = {(PRICES, symbol): price_rows(days, _SOURCE)}
     yield Piece(tables, opened.num_row_groups, 1.0, tuple(refused))
@@ -320,5 +317,6 @@ def _cell(values: Mapping[str, Any], name: str, places: int = 4) -> Decimal | No
     value = values.get(name)
     if value is None or value != value:
         return None
-    number(str(value), name)
+    if not abs(number(str(value), name)) < _LIMIT:
+        raise ValueError(f"{name} {value} is too large")
     return round(Decimal(str(value)), places)

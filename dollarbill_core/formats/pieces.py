@@ -6,6 +6,8 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from dollarbill_core.formats.cells import printable
+
 if TYPE_CHECKING:  # a command's help must not load pyarrow
     import pyarrow as pa
 
@@ -20,11 +22,19 @@ class UnreadableFile(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Reject:
-    """A row that is not stored: where it stood, why, and what it said (shortened)."""
+    """A row that is not stored: where it stood, why, and what it said.
+
+    Reason and text are shortened, and made harmless to look at, whatever the file held.
+    """
 
     place: str
     reason: str
     text: str = ""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "place", printable(self.place))
+        object.__setattr__(self, "reason", printable(self.reason))
+        object.__setattr__(self, "text", printable(self.text.rstrip("\r\n")))
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,13 +14,13 @@ from dollarbill_core.formats.cells import (
     day,
     dollars,
     header_cells,
+    next_line,
     number,
     row_cells,
     shortest_fraction,
     whole,
 )
 from dollarbill_core.formats.pieces import ImportOptions, Piece, Reject, UnreadableFile
-from dollarbill_core.formats.quote_batch import SHOWN
 from dollarbill_core.formats.raw_prices import AdjustedPrice, NotRaw, raw_prices
 from dollarbill_core.formats.rows import DailyPrice, price_rows
 from dollarbill_core.storage.schema import PRICES
@@ -80,7 +80,8 @@ class PriceFiles:
             For another header, or a history whose closes cannot be made raw.
         """
         with file.open(encoding="utf-8-sig", errors="replace") as text:
-            header = header_cells(text.readline())
+            header = header_cells(next_line(text))
+            _refuse_twins(file, header)
             names, symbol = set(header), self.symbol or _symbol(file)
             if set(_STOCK) <= names:
                 yield from _streamed(file, text, header, start, _stock_row)
@@ -93,6 +94,15 @@ class PriceFiles:
                 yield from _streamed(file, text, header, start, _index_row(symbol, header[1]))
             else:
                 raise UnreadableFile(f"{file}: {_why_unknown(names)}")
+
+
+def _refuse_twins(file: Path, header: Sequence[str]) -> None:
+    used = {*_STOCK, *_YAHOO, "adj close", "capital gains"}
+    for name in sorted(used & set(header)):
+        if header.count(name) > 1:
+            raise UnreadableFile(
+                f"{file}: column {name} stands there {header.count(name)} times"
+            )
 
 
 def _why_unknown(names: set[str]) -> str:
@@ -122,7 +132,7 @@ def _streamed(
 ) -> Iterator[Piece]:
     """Pieces of so many lines; the header is line 1."""
     size, read = max(file.stat().st_size, 1), 0
-    lines = enumerate(text, start=2)
+    lines = enumerate(iter(lambda: next_line(text), ""), start=2)
     while block := list(islice(lines, _ROWS_A_PIECE)):
         last, read = block[-1][0], read + sum(len(line) for _, line in block)
         if last <= start:
@@ -137,7 +147,7 @@ def _streamed(
                 days.setdefault(symbol, []).append(price)
             except ValueError as error:
                 place = f"{file.name}, line {count}"
-                rejects.append(Reject(place, str(error), line.strip()[:SHOWN]))
+                rejects.append(Reject(place, str(error), line.strip()))
         tables = {
             (PRICES, name): price_rows(rows, _source(header)) for name, rows in days.items()
         }
@@ -206,14 +216,14 @@ def _index_row(symbol: str, close: str) -> Callable[[Cells], tuple[str, DailyPri
 def _history(file: Path, text: TextIO, header: Sequence[str], symbol: str) -> Piece:
     adjusted: dict[date, AdjustedPrice] = {}
     rejects = []
-    for count, line in enumerate(text, start=2):
+    for count, line in enumerate(iter(lambda: next_line(text), ""), start=2):
         if not line.strip(" ,\r\n"):
             continue
         try:
             price = _adjusted(_named(header, line))
             adjusted[price.day] = price
         except ValueError as error:
-            rejects.append(Reject(f"{file.name}, line {count}", str(error), line[:SHOWN]))
+            rejects.append(Reject(f"{file.name}, line {count}", str(error), line))
     prices = [price for _, price in sorted(adjusted.items())]
     try:
         days, refused = raw_prices(prices, with_dividends="adj close" not in header)

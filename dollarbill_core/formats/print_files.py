@@ -6,9 +6,8 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from dollarbill_core.formats.cells import day, dollars, header_cells, row_cells
+from dollarbill_core.formats.cells import day, dollars, header_cells, next_line, row_cells
 from dollarbill_core.formats.pieces import Piece, Reject, UnreadableFile
-from dollarbill_core.formats.quote_batch import SHOWN
 from dollarbill_core.storage.schema import PRINTS
 from dollarbill_core.values.calendars import FIRST_DAY, LAST_DAY, is_session
 from dollarbill_core.values.contracts import AM_SETTLED_ROOTS
@@ -43,20 +42,20 @@ class PrintFiles:
             For another header.
         """
         with file.open(encoding="utf-8-sig", errors="replace") as text:
-            header = header_cells(text.readline())
+            header = header_cells(next_line(text))
             if header != _HEADER:
                 raise UnreadableFile(f"{file}: the header of prints is root,date,price")
             if start:
                 return
             rows, rejects = [], []
-            for count, line in enumerate(text, start=2):
+            for count, line in enumerate(iter(lambda: next_line(text), ""), start=2):
                 if not line.strip(" ,\r\n"):
                     continue
                 try:
                     rows.append(_print(line))
                 except ValueError as error:
                     place = f"{file.name}, line {count}"
-                    rejects.append(Reject(place, str(error), line.strip()[:SHOWN]))
+                    rejects.append(Reject(place, str(error), line.strip()))
         table = pa.Table.from_pylist(rows, schema=PRINTS.schema)
         yield Piece({(PRINTS, ""): table}, 1, 1.0, tuple(rejects))
 

@@ -10,8 +10,6 @@ from dollarbill_core.formats.pieces import Piece, Reject
 from dollarbill_core.formats.rows import quote_rows
 from dollarbill_core.storage.schema import QUOTES
 
-SHOWN = 200  # characters of a refused row that are kept
-
 
 @dataclass(slots=True)
 class QuoteBatch:
@@ -30,7 +28,7 @@ class QuoteBatch:
         self.places.append((place, text))
 
     def refuse(self, place: str, reason: str, text: str = "") -> None:
-        self.rejects.append(Reject(place, reason, text[:SHOWN]))
+        self.rejects.append(Reject(place, reason, text))
 
     def piece(self, source: str, resume: int, done: float, read: int = 0) -> Piece:
         """The rows that may be stored; the others join what was refused."""

@@ -30,9 +30,7 @@ SOFR_SEEN = (
 _TREASURY = "US Treasury par yields"
 _SOFR = "New York Fed SOFR"
 _TERM = re.compile(r"(\d+(?:\.\d+)?) (Mo|Month|Yr)s?", re.IGNORECASE)
-_MISSING = {"", "n/a", "na", "."}
 _MOST_PERCENT = 30.0  # a year, of either sign: beyond it a cell is no yield
-_SHOWN = 200  # characters of a refused row
 
 
 class _Rate(NamedTuple):
@@ -76,7 +74,7 @@ class TreasuryYields:
                 rates += _par_rates(row_cells(line), terms) if line.strip(" ,") else []
             except ValueError as error:
                 place = f"{file.name}, line {count}"
-                rejects.append(Reject(place, str(error), line[:_SHOWN]))
+                rejects.append(Reject(place, str(error), line))
         yield _piece(rates, _TREASURY, rejects)
 
 
@@ -105,7 +103,7 @@ def _par_rates(cells: Sequence[str], terms: Sequence[float | None]) -> list[_Rat
 
 
 def _percent(cell: str) -> float:
-    percent = number("" if cell.strip().lower() in _MISSING else cell, "yield")
+    percent = number(cell, "yield")
     if abs(percent) > _MOST_PERCENT:
         raise ValueError(f"yield {cell.strip()!r} is beyond {_MOST_PERCENT:g} % a year")
     return percent
@@ -131,7 +129,7 @@ class SofrRates:
         try:
             listed = json.loads(file.read_text(encoding="utf-8-sig"))["refRates"]
             rows = [(place, each) for place, each in enumerate(listed) if _is_sofr(each)]
-        except (ValueError, KeyError, TypeError, AttributeError):
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             raise UnreadableFile(
                 f"{file}: not the New York Fed's reference rates: no list refRates; "
                 "fetch search.json anew"
@@ -145,7 +143,7 @@ class SofrRates:
                 when = day(str(each.get("effectiveDate", "")))
                 rates.append(_Rate(when, 1, overnight_rate(percent)))
             except ValueError as error:
-                text = json.dumps(each)[:_SHOWN]
+                text = json.dumps(each)
                 rejects.append(Reject(f"{file.name}, rate {place}", str(error), text))
         yield _piece(rates, _SOFR, rejects)
 

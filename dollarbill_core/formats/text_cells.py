@@ -1,13 +1,22 @@
 """One line of a vendor's file in plain Python: the kernel's twin, and the one that refuses."""
 
-import csv
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from math import inf, isfinite, nan
+from math import nan
 
 from dollarbill_core.formats.cell_kernels import BLANK, NO_INSTANT, TICK_LIMIT, WHOLE_LIMIT
+from dollarbill_core.formats.cells import (
+    LONGEST_LINE,
+    day,
+    dollars,
+    is_blank,
+    line_cells,
+    number,
+    quoted,
+    right,
+)
 from dollarbill_core.formats.text_kernels import (
     DAY,
     FIRST_OCC_YEAR,
@@ -26,30 +35,16 @@ from dollarbill_core.formats.text_kernels import (
     WHOLE,
 )
 
-LONGEST_LINE = 65_536  # bytes
-SHOWN = 200  # characters of a refused line that are kept
-
 Value = float | str
 
-_BLANKS = {"", "-", "--", "nan", "n/a", "null", "none"}
-_PLAIN = r"(?:[0-9]+\.?[0-9]*|\.[0-9]+)"
-_THOUSANDS = r"[0-9]{1,3}(?:,[0-9]{3})+(?:\.[0-9]*)?"
-_EXACT = re.compile(rf"([+-]?)({_PLAIN}|{_THOUSANDS})")
-_FLOAT = re.compile(rf"[+-]?(?:{_PLAIN}(?:[eE][+-]?[0-9]{{1,3}})?|{_THOUSANDS})")
-_ISO = re.compile(r"([0-9]{4})-([0-9]{2})-([0-9]{2})(?:[T ]00:00(?::00(?:\.0+)?)?)?")
-_COMPACT = re.compile(r"([0-9]{4})([0-9]{2})([0-9]{2})")
-_AMERICAN = re.compile(r"([0-9]{1,2})/([0-9]{1,2})/([0-9]{4})")
+# What programs write for a quotient that is none, or too great.
+_OVERFLOWS = {"inf", "-inf", "+inf", "infinity", "-infinity", "1.#inf", "-1.#inf", "1.#ind",
+              "-1.#ind", "1.#qnan", "#div/0!", "#num!"}  # fmt: skip
 _CLOCK = re.compile(r"(.{10})[T ]([0-9]{2}):([0-9]{2})(?::([0-9]{2}))?")
 _PAIR = re.compile(r"([^xX]+)[xX]([^xX]+)")
 _OCC = re.compile(r"(.*\S) *([0-9]{6})([CP])([0-9]{8})")
-_RIGHTS = {"c": 1.0, "call": 1.0, "p": -1.0, "put": -1.0}
 _EPOCH = date(1970, 1, 1).toordinal()
-_TICK_DECIMALS = 4
-_DECIMAL_LIMIT = 60  # decimals of a number, and three times as many as anybody writes
-
-
-class Fault(ValueError):
-    """Why a line is refused."""
+_TICKS_PER_DOLLAR = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +63,7 @@ def line_values(line: bytes, fields: int, cells: Sequence[Cell]) -> Mapping[int,
 
     Raises
     ------
-    Fault
+    ValueError
         With the reason, for a line that is not one row of ``fields`` fields that can be read.
 
     Examples
@@ -79,11 +74,11 @@ def line_values(line: bytes, fields: int, cells: Sequence[Cell]) -> Mapping[int,
     """
     parts = line_parts(line)
     if len(parts) != fields:
-        raise Fault(f"{len(parts)} fields, not {fields}")
+        raise ValueError(f"{len(parts)} fields, not {fields}")
     values: dict[int, Value] = {}
     for cell in cells:
-        for number, value in enumerate(cell_values(cell, parts[cell.place].strip())):
-            values[cell.slot + number] = value
+        for part, value in enumerate(cell_values(cell, parts[cell.place].strip())):
+            values[cell.slot + part] = value
     return values
 
 
@@ -94,32 +89,25 @@ def line_parts(line: bytes) -> list[str]:
     ['SPY', 'S&P 500, the fund', '1.5']
     """
     if len(line) > LONGEST_LINE:
-        raise Fault("longer than 64 kB")
+        raise ValueError("longer than 64 kB")
     if b"\0" in line:
-        raise Fault("holds a NUL byte")
+        raise ValueError("holds a NUL byte")
     try:
         text = line.decode("utf-8")
     except UnicodeDecodeError:
-        raise Fault("not UTF-8") from None
+        raise ValueError("not UTF-8") from None
     text = text.removesuffix("\r")
     if not text.strip():
-        raise Fault("blank line")
-    if "\r" in text:
-        raise Fault("a carriage return inside the line")
-    if '"' not in text:
-        return text.split(",")
-    try:
-        return next(csv.reader([text], strict=True, skipinitialspace=True))
-    except csv.Error:
-        raise Fault("a quotation mark that is not closed, or stands inside a field") from None
+        raise ValueError("blank line")
+    return line_cells(text)
 
 
 def cell_values(cell: Cell, text: str) -> tuple[Value, ...]:
     """What one cell says, as many values as its kind has slots."""
     # no word is nothing where names stand: NAN is somebody's symbol
-    if not text or (cell.kind not in (TEXT, ROOT) and text.lower() in _BLANKS):
+    if not text or (cell.kind not in (TEXT, ROOT) and is_blank(text)):
         if cell.is_needed or cell.kind in (DAY, RIGHT, OCC):
-            raise Fault(f"no {cell.name}")
+            raise ValueError(f"no {cell.name}")
         return _blank(cell.kind)
     if cell.kind in (PRICE, ROUNDED):
         return (_ticks(cell, text),)
@@ -132,25 +120,12 @@ def cell_values(cell: Cell, text: str) -> tuple[Value, ...]:
     if cell.kind in (INSTANT, UTC_INSTANT):
         return (_instant(cell, text),)
     if cell.kind == RIGHT:
-        return (_right(cell.name, text),)
+        return (float(right(text, cell.name)),)
     if cell.kind == PAIR:
         return _pair(cell.name, text)
     if cell.kind == OCC:
         return _occ(cell.name, text)
     return (_name(cell, text),)
-
-
-def printable(line: bytes) -> str:
-    """A refused line as it may be shown: shortened, and nothing in it that a screen obeys.
-
-    >>> printable(b"SPY,\\x00\\xff,1")
-    'SPY,\\\\x00\\\\xff,1'
-    """
-    text = line[: 4 * SHOWN].decode("utf-8", "backslashreplace")
-    shown = "".join(
-        each if each.isprintable() else each.encode("unicode_escape").decode() for each in text
-    )
-    return shown if len(shown) <= SHOWN else shown[: SHOWN - 1] + "…"
 
 
 def _blank(kind: int) -> tuple[Value, ...]:
@@ -161,69 +136,42 @@ def _blank(kind: int) -> tuple[Value, ...]:
     return (nan,) if kind == NUMBER else (float(BLANK),) * SLOTS.get(kind, 1)
 
 
-def _digits(name: str, text: str) -> tuple[int, int]:
-    """A number from 0 on as its digits and how many of them are decimals."""
-    found = _EXACT.fullmatch(text)
-    if not found:
-        raise Fault(f"{name} {_quoted(text)} is not a number")
-    whole, _, decimals = found[2].replace(",", "").partition(".")
-    whole, decimals = whole.lstrip("0"), decimals.rstrip("0")
-    if len(whole) > 12 or len(decimals) > _DECIMAL_LIMIT:
-        what = "too great" if len(whole) > 12 else "too fine"
-        raise Fault(f"{name} {_quoted(text)} is {what}")
-    digits = int(whole + decimals or "0")
-    if found[1] == "-" and digits:
-        raise Fault(f"{name} {_quoted(text)} is negative")
-    return digits, len(decimals)
+def _ratio(name: str, text: str) -> tuple[int, int]:
+    """A number from 0 on as a fraction, exactly as written."""
+    exact = dollars(text, name)
+    if exact is None:
+        raise ValueError(f"{name} {quoted(text)} is not a number")
+    if exact < 0:
+        raise ValueError(f"{name} {quoted(text)} is negative")
+    return exact.as_integer_ratio()
 
 
 def _ticks(cell: Cell, text: str) -> float:
     """Hundredths of a cent; what a float's text leaves, a thousandth of one, is forgiven."""
-    digits, decimals = _digits(cell.name, text)
-    if decimals <= _TICK_DECIMALS:
-        ticks = digits * 10 ** (_TICK_DECIMALS - decimals)
-    else:
-        unit = 10 ** (decimals - _TICK_DECIMALS)
-        ticks, rest = divmod(digits, unit)
-        ticks += 2 * rest > unit or (2 * rest == unit and ticks % 2)
-        if cell.kind == PRICE and unit < 1000 * rest < 999 * unit:
-            raise Fault(f"{cell.name} {_quoted(text)} is finer than a hundredth of a cent")
+    above, below = _ratio(cell.name, text)
+    ticks, rest = divmod(above * _TICKS_PER_DOLLAR, below)
+    ticks += 2 * rest > below or (2 * rest == below and ticks % 2)
+    if cell.kind == PRICE and below < 1000 * rest < 999 * below:
+        raise ValueError(f"{cell.name} {quoted(text)} is finer than a hundredth of a cent")
     if ticks >= TICK_LIMIT:
-        raise Fault(f"{cell.name} {_quoted(text)} is 100,000 dollars or more")
+        raise ValueError(f"{cell.name} {quoted(text)} is 100,000 dollars or more")
     return float(ticks)
 
 
 def _whole(name: str, text: str) -> float:
-    digits, decimals = _digits(name, text)
-    if decimals or digits >= WHOLE_LIMIT:
-        raise Fault(f"{name} {_quoted(text)} is not a whole number below 2,147,483,648")
-    return float(digits)
+    above, below = _ratio(name, text)
+    if below != 1 or above >= WHOLE_LIMIT:
+        raise ValueError(f"{name} {quoted(text)} is not a whole number below 2,147,483,648")
+    return float(above)
 
 
 def _number(name: str, text: str) -> float:
-    number = float(text.replace(",", "")) if _FLOAT.fullmatch(text) else inf
-    if not isfinite(number):
-        raise Fault(f"{name} {_quoted(text)} is not a number")
-    return number
+    """What a vendor worked out: it costs no quote where that has no value."""
+    return nan if text.lower() in _OVERFLOWS else number(text, name)
 
 
 def _day(name: str, text: str) -> float:
-    if found := _ISO.fullmatch(text) or _COMPACT.fullmatch(text):
-        year, month, day = map(int, found.groups())
-    elif found := _AMERICAN.fullmatch(text):
-        month, day, year = map(int, found.groups())
-    else:
-        raise Fault(f"{name} {_quoted(text)} is not a date such as 2021-01-29 or 01/29/2021")
-    try:
-        return float(_since_epoch(year, month, day))
-    except ValueError:
-        raise Fault(f"{name} {_quoted(text)} is no day of the calendar") from None
-
-
-def _since_epoch(year: int, month: int, day: int) -> int:
-    if not 1900 <= year <= 2199:
-        raise ValueError
-    return date(year, month, day).toordinal() - _EPOCH
+    return float(day(text, name).toordinal() - _EPOCH)
 
 
 def _instant(cell: Cell, text: str) -> float:
@@ -234,20 +182,14 @@ def _instant(cell: Cell, text: str) -> float:
         (int(part or 0) for part in found.groups()[1:]) if found else (99,) * 3
     )
     if not found or hour > 23 or minute > 59 or second > 59:
-        raise Fault(f"{cell.name} {_quoted(text)} is not a time such as 2021-01-29 16:00")
+        raise ValueError(f"{cell.name} {quoted(text)} is not a time such as 2021-01-29 16:00")
     return 86_400 * _day(cell.name, found[1]) + 3600 * hour + 60 * minute + second
-
-
-def _right(name: str, text: str) -> float:
-    if text.lower() not in _RIGHTS:
-        raise Fault(f"{name} {_quoted(text)} is neither call nor put")
-    return _RIGHTS[text.lower()]
 
 
 def _pair(name: str, text: str) -> tuple[float, float]:
     found = _PAIR.fullmatch(text)
     if not found:
-        raise Fault(f"{name} {_quoted(text)} is not two numbers such as 5x10")
+        raise ValueError(f"{name} {quoted(text)} is not two numbers such as 5x10")
     return _whole(name, found[1].strip()), _whole(name, found[2].strip())
 
 
@@ -255,23 +197,18 @@ def _name(cell: Cell, text: str) -> str:
     found = _OCC.fullmatch(text) if cell.kind == ROOT else None
     name = found[1] if found else text
     if len(name) > LONGEST_TEXT:
-        raise Fault(f"{cell.name} {_quoted(text)} is too long")
+        raise ValueError(f"{cell.name} {quoted(text)} is too long")
     return name
 
 
 def _occ(name: str, text: str) -> tuple[Value, ...]:
     found = _OCC.fullmatch(text)
     if not found or len(found[1]) > LONGEST_TEXT:
-        raise Fault(f"{name} {_quoted(text)} is not an OCC symbol")
-    root, day, right, strike = found.groups()
-    year = FIRST_OCC_YEAR + (int(day[:2]) - FIRST_OCC_YEAR) % 100
+        raise ValueError(f"{name} {quoted(text)} is not an OCC symbol")
+    root, on, side, strike = found.groups()
+    year = FIRST_OCC_YEAR + (int(on[:2]) - FIRST_OCC_YEAR) % 100
     try:
-        expiry = float(_since_epoch(year, int(day[2:4]), int(day[4:])))
+        expiry = float(date(year, int(on[2:4]), int(on[4:])).toordinal() - _EPOCH)
     except ValueError:
-        raise Fault(f"{name} {_quoted(text)}: no such expiry date") from None
-    return root, expiry, 1.0 if right == "C" else -1.0, float(10 * int(strike))
-
-
-def _quoted(text: str) -> str:
-    shown = printable(text.encode())
-    return repr(shown if len(shown) <= 40 else shown[:39] + "…")
+        raise ValueError(f"{name} {quoted(text)}: no such expiry date") from None
+    return root, expiry, 1.0 if side == "C" else -1.0, float(10 * int(strike))

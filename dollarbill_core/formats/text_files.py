@@ -12,10 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dollarbill_core.formats.cell_kernels import NO_INSTANT
+from dollarbill_core.formats.cells import SHOWN, printable
 from dollarbill_core.formats.lines import Block, Lines, blocks, header, read_block
 from dollarbill_core.formats.pieces import ImportOptions, Piece, Reject, UnreadableFile
 from dollarbill_core.formats.rows import Columns, Names, Rows, quote_rows
-from dollarbill_core.formats.text_cells import Cell, printable
+from dollarbill_core.formats.text_cells import Cell
 from dollarbill_core.formats.text_formats import (
     CSV,
     TEXT_FORMATS,
@@ -50,6 +51,7 @@ _TAKES = {DAY: "datetime64[D]", NUMBER: "float64", RIGHT: "int8"}
 _DAY_IN_NAME = re.compile(r"(?<!\d)(\d{4})[-_]?(\d{2})[-_]?(\d{2})(?!\d)")
 _SYMBOL_IN_NAME = re.compile(r"([A-Za-z]{1,6})_")
 _MINUTE = 60
+_SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,11 +193,15 @@ def _places(form: TextFormat, file: Path, names: tuple[str, ...]) -> dict[Column
     """Where each column stands."""
     lacking = form.lacking(names)
     if lacking:
-        shown = ", ".join(names)
-        shown = shown if len(shown) <= 300 else shown[:299] + "…"
+        other = next((name for name in _SEPARATORS if len(names) == 1 and name in names[0]), "")
+        if other:
+            raise UnreadableFile(
+                f"{file}: its columns are separated by {_SEPARATORS[other]}: save it as CSV "
+                "with commas"
+            )
         raise UnreadableFile(
             f"{file}: no column {', '.join(lacking)}, which {form.name} has; found: "
-            f"{printable(shown.encode())}"
+            f"{printable(', '.join(names), 300)}"
         )
     lower = [name.lower() for name in names]
     places = {}
@@ -344,7 +350,8 @@ def _first_not_blank(first: Names, second: Names) -> Names:
 
 def _reject(block: Block, lines: Lines, line: int, reason: str) -> Reject:
     said = block.data[lines.starts[line] : lines.starts[line + 1] - 1]
-    return Reject(f"line {block.first + line:,}", reason, printable(said.rstrip(b"\r")))
+    text = said[: 4 * SHOWN].decode("utf-8", "backslashreplace")
+    return Reject(f"line {block.first + line:,}", reason, text)
 
 
 READERS = {form.name: TextFiles(form) for form in TEXT_FORMATS}
