@@ -442,7 +442,7 @@ def test_a_price_that_nobody_bids_and_a_vol_in_the_money_say_nothing():
         "bid": np.array([0.0, 4.0, 0.01]),
         "ask": np.array([3.0, 8.0, 0.03]),
         "vol": np.array([np.nan, 0.9, 0.1]),
-        "delta": np.full(3, np.nan),
+        **dict.fromkeys(("delta", "volume", "open_interest"), np.full(3, np.nan)),
     }
     call, plain = option(Right.CALL, 100, 30), seen(120, 0.1, rate=0.04)
     wide = replace(plain, chains={"XYZ": replace(flat_chain(120.0, 0.1), **columns)})
