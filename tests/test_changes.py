@@ -210,7 +210,7 @@ _ROW = st.fixed_dictionaries(
         "quoted_at": st.sampled_from(
             [None, INSTANT, INSTANT.replace(hour=1, microsecond=7000)]
         ),
-        "root": st.sampled_from(["SPX", "SPXW", None]),
+        "root": st.sampled_from(["SPX", "SPXW", "SPXPM"]),
         "expiry": st.sampled_from([date(2022, 1, 3), date(2021, 12, 31)]),
         "right": st.sampled_from([1, -1]),
         "strike": st.sampled_from([Decimal("0.001"), Decimal(5), Decimal(99999)]),
@@ -218,6 +218,7 @@ _ROW = st.fixed_dictionaries(
         "vendor_vol": st.sampled_from([None, 0.2, float("inf")]),
         "volume": st.sampled_from([None, 0, 2**31 - 1]),
         "source": st.sampled_from(["a", "b"]),
+        "kind": st.just("QUOTED"),
     }
 )
 _ADDED = st.tuples(st.sampled_from(["SPX", "XSP"]), st.lists(_ROW, min_size=1, max_size=12))
@@ -599,8 +600,10 @@ def test_rows_that_cannot_be_stored_are_refused_by_name(tmp_path):
             change.add(RATES, "SPY", RATES.schema.empty_table())
         with pytest.raises(ValueError, match="rows of quotes lack bid, kind"):
             change.add(QUOTES, "SPY", rows.drop_columns(["bid", "kind"]))
-        with pytest.raises(ValueError, match="rows of quotes without a date"):
-            change.add(QUOTES, "SPY", table_of(QUOTES, [{"root": "SPY"}]))
+        for name in ("date", "root", "expiry", "right", "strike", "source", "kind"):
+            unknown = table_of(QUOTES, [quote(MONDAY, 300), quote(MONDAY, 301) | {name: None}])
+            with pytest.raises(ValueError, match=f"^rows of quotes without {name}$"):
+                change.add(QUOTES, "SPY", unknown)
         assert change.commit() == Added()
 
 

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import threading
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
@@ -139,6 +140,27 @@ def test_a_foreign_file_is_named(content, tmp_path):
     with pytest.raises(DamagedColumns, match=r"foreign\.columns is not a column file"):
         mapped(path)
     assert "is not a column file" in str(damage(path))
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        [],
+        {"size": 0},
+        {"size": "0", "columns": [], "header": {}},
+        {"size": 4, "columns": [["a", "<i4", 0, 10]], "header": {}},
+        {"size": 8, "columns": [["a", "O", 0, 1]], "header": {}},
+        {"size": 8, "columns": [["a"]], "header": {}},
+    ],
+)
+def test_a_header_that_says_other_things_is_damaged_though_its_checksum_holds(told, tmp_path):
+    text = json.dumps(told).encode()
+    head = b"DBCOLS1\n" + len(text).to_bytes(8, "little") + sha256(text).digest() + text
+    size = told["size"] if isinstance(told, dict) else 0
+    (tmp_path / "x").write_bytes(head + bytes(-len(head) % 64) + bytes(int(size)))
+
+    with pytest.raises(DamagedColumns, match=r"has a header of another version .*; remove it"):
+        mapped(tmp_path / "x")
 
 
 def test_what_is_not_there_is_not_damaged_but_missing(tmp_path):

@@ -137,8 +137,10 @@ def test_every_table_is_a_view_with_symbol_and_year_empty_or_not(place):
     seen = datetime(2021, 3, 1, 15, tzinfo=UTC)
     with store.change("import") as change:
         change.add(QUOTES, "SPY", chains([MONDAY], 1))
-        change.add(PRICES, "7", table_of(PRICES, [{"date": MONDAY, "close": Decimal("1.5")}]))
-        change.add(RATES, "", table_of(RATES, [{"date": MONDAY, "days": 30, "rate": 0.01}]))
+        price = {"date": MONDAY, "close": Decimal("1.5"), "source": "a"}
+        rate = {"date": MONDAY, "days": 30, "rate": 0.01, "source": "a"}
+        change.add(PRICES, "7", table_of(PRICES, [price]))
+        change.add(RATES, "", table_of(RATES, [rate]))
         change.add(
             GAPS, "", table_of(GAPS, [{"date": MONDAY, "symbol": "IWM", "recorded_at": seen}])
         )
@@ -194,7 +196,7 @@ def test_a_quote_in_the_path_is_no_quote_in_the_sql(tmp_path):
 
 @pytest.mark.parametrize("folder", ["symbol=QQQ", "bid=5", "date=2020-01-01", "year=1999"])
 def test_a_folder_above_the_store_is_never_taken_for_a_column(tmp_path, folder):
-    price = table_of(PRICES, [{"date": MONDAY, "close": Decimal(300)}])
+    price = table_of(PRICES, [{"date": MONDAY, "close": Decimal(300), "source": "a"}])
     store = stored(tmp_path / folder / "store", {"SPY": chains([MONDAY], 1)})
     with store.change("prices") as change:
         change.add(PRICES, "SPY", price)

@@ -126,7 +126,7 @@ class Change:
         Raises
         ------
         ValueError
-            If the rows lack a column of the table or a date, or the symbol is none.
+            If the rows lack a column of the table or a required value, or the symbol is none.
         """
         self._demand_open()
         if bool(symbol) != table.by_symbol or (symbol and not _SYMBOL.fullmatch(symbol)):
@@ -134,8 +134,8 @@ class Change:
         lacking = set(table.schema.names) - set(rows.schema.names)
         if lacking:
             raise ValueError(f"rows of {table.name} lack {', '.join(sorted(lacking))}")
-        if rows["date"].null_count:
-            raise ValueError(f"rows of {table.name} without a date")
+        if unknown := [name for name in table.required if rows[name].null_count]:
+            raise ValueError(f"rows of {table.name} without {', '.join(unknown)}")
         if rows.num_rows:
             coded = rows.select(table.schema.names).cast(coded_schema(table))
             self._buffer.setdefault((table.name, symbol), []).append(coded)

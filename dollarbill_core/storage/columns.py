@@ -120,11 +120,16 @@ def mapped(path: Path) -> Columns:
     except OSError as error:
         raise _damaged(path, f"cannot be read ({error.strerror})") from None
     told, begin = _read_head(path, content)
-    right = begin + told["size"]
-    if size != right:
-        raise _damaged(path, f"has {size:,} bytes where its header says {right:,}")
-    arrays = {name: _view(content, begin, *where) for name, *where in told["columns"]}
-    return Columns(told["header"], arrays)
+    try:
+        right = begin + told["size"]
+        if size != right:
+            raise _damaged(path, f"has {size:,} bytes where its header says {right:,}")
+        arrays = {name: _view(content, begin, *where) for name, *where in told["columns"]}
+        return Columns(told["header"], arrays)
+    except DamagedColumns:
+        raise
+    except (KeyError, TypeError, ValueError) as error:
+        raise _damaged(path, f"has a header of another version ({error!r})") from None
 
 
 def damage(path: Path) -> str | None:

@@ -216,16 +216,12 @@ def _part(store: "Store", symbol: str, year: int) -> Part:
 
 
 def _standing(store: "Store", part: Part) -> Columns | None:
-    """What stands in the cache; nothing where it is missing or damaged."""
+    """What stands in the cache; nothing where it is missing, damaged or to be proved anew."""
     try:
         columns = mapped(_cache(store, part))
     except (FileNotFoundError, DamagedColumns):
         return None
-    if _written_at(store, part) != columns.header["written_at"]:
-        from dollarbill_core.storage.partitions import content
-
-        content(store.place, part)  # raises if it is not what was stored
-    return columns
+    return columns if _written_at(store, part) == columns.header["written_at"] else None
 
 
 def _built(store: "Store", part: Part) -> Columns:

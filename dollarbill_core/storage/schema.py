@@ -35,6 +35,16 @@ class Table:
     by_symbol: bool = True
     by_year: bool = False
 
+    @property
+    def required(self) -> tuple[str, ...]:
+        """Columns in which no value is null: the key's but an unknown time, and the origin.
+
+        >>> RATES.required
+        ('date', 'days', 'source')
+        """
+        origin = [name for name in ("source", "kind") if name in self.schema.names]
+        return (*(name for name in self.key if name != "quoted_at"), *origin)
+
 
 def _schema(**columns: pa.DataType) -> pa.Schema:
     return pa.schema([pa.field(name, kind) for name, kind in columns.items()])
