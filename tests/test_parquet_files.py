@@ -4,6 +4,7 @@ from datetime import UTC, date, datetime
 from decimal import Decimal as D
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -90,6 +91,20 @@ def test_an_option_as_the_archive_has_it(tmp_path):
         pytest.param({"ask": 0.1 + 0.2 + 2.8, "bid": 2.9 + 0.1}, id="float noise"),
         pytest.param({"volume": pa.array([1234.0]), "colour": "red"}, id="float volume, more"),
         pytest.param({"symbol": "spy"}, id="lower case"),
+        pytest.param({"strike": pa.array([D("320.000")])}, id="decimal"),
+        pytest.param({"type": pa.array(["Put "]), "volume": "1,234"}, id="as people write"),
+        *(
+            pytest.param(
+                {
+                    "date": pa.array(
+                        [datetime(2020, 1, 3, tzinfo=ZoneInfo(zone))],
+                        pa.timestamp("us", tz=zone),
+                    )
+                },
+                id=zone,
+            )
+            for zone in ("UTC", "America/New_York", "Asia/Tokyo", "Europe/Paris")
+        ),
     ],
 )
 def test_types_and_spellings_are_tolerated(tmp_path, changed):
@@ -154,6 +169,29 @@ def test_broken_rows_are_refused_with_row_group_and_row(tmp_path):
     assert "cash" in pieces[0].rejects[2].text
 
 
+@pytest.mark.parametrize(
+    ("changed", "reason"),
+    [
+        ({"bid": float("inf")}, "bid inf is 100,000 or more"),
+        ({"strike": 2**60}, "strike 1.152921504606847e+18 is 100,000 or more"),
+        ({"volume": -2}, "volume -2.0 is not a whole number"),
+        ({"bid": "1 2"}, "bid '1 2' is not a number"),
+    ],
+)
+def test_what_is_no_price_or_number_is_refused(tmp_path, changed, reason):
+    ((_, told),) = rejects(read(written(tmp_path, of(OPTION, **changed))))
+
+    assert reason in told
+
+
+def test_the_folder_tells_the_symbol_wherever_one_stands(tmp_path, monkeypatch):
+    there = {name: value for name, value in OPTION.items() if name != "symbol"}
+    file = written(tmp_path, of(there, contract_id=None))
+    monkeypatch.chdir(file.parent)
+
+    assert rows(read(Path("options.parquet")))[0]["root"] == "SPY"
+
+
 def test_a_price_finer_than_its_noise_is_refused(tmp_path):
     pieces = read(written(tmp_path, of(OPTION, ask=3.10003)))
 
@@ -162,7 +200,7 @@ def test_a_price_finer_than_its_noise_is_refused(tmp_path):
 
 
 @given(
-    cents=st.lists(st.integers(0, 99_999), min_size=1, max_size=20),
+    cents=st.lists(st.integers(0, 9_999_999), min_size=1, max_size=20),
     single=st.booleans(),
     group=st.integers(1, 7),
 )
@@ -235,14 +273,22 @@ def test_a_days_prices(tmp_path):
 
 def test_prices_in_single_precision_and_with_holes(tmp_path):
     columns = of(
-        DAY, close=pa.array([389.48, None, 0.0], pa.float32()), open=[390.0, None, 1.0],
-        date=["2021-03-18", "2021-03-19", "2021-03-22"],
+        DAY, close=pa.array([389.48, None, 0.0, 4102.35, 1.0], pa.float32()),
+        open=[390.0, None, 1.0, 4100.0, 1e300], high=None, low=None,
+        date=["2021-03-18", "2021-03-19", "2021-03-22", "2021-03-23", "2021-03-24"],
     )  # fmt: skip
 
     pieces = read(written(tmp_path, columns, "underlying"))
 
-    assert [row["close"] for row in rows(pieces, table=PRICES)] == [D("389.48"), None]
-    assert rejects(pieces) == [("underlying.parquet, row 2", "close 0.0000 is not above 0")]
+    assert [row["close"] for row in rows(pieces, table=PRICES)] == [
+        D("389.48"),
+        None,
+        D("4102.35"),
+    ]
+    assert rejects(pieces) == [
+        ("underlying.parquet, row 2", "close 0.0000 is not above 0"),
+        ("underlying.parquet, row 4", "open 1e+300 is too large"),
+    ]
 
 
 @pytest.mark.parametrize(
