@@ -1,5 +1,6 @@
 """A server's answers: pauses in both styles, versions, spans, and no secret in a message."""
 
+import socket
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
@@ -8,9 +9,11 @@ import requests
 
 from dollarbill_core.sources.answers import (
     DownloadFailed,
+    GaveUp,
     Passing,
     check_status,
     place_of,
+    raise_if_final,
     seconds_told,
     span_of,
     validator_of,
@@ -112,6 +115,19 @@ def test_what_stays_is_told_with_the_place_and_no_secret(response, why):
     assert str(told.value).startswith("example.org/data/spy.csv: ")
     assert "hunter2" not in str(told.value)
     assert "4711" not in str(told.value)
+
+
+def test_a_host_that_went_away_in_the_middle_is_waited_for_and_at_the_start_is_not():
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{held.getsockname()[1]}/spy"
+        with pytest.raises(requests.ConnectionError) as refused:
+            requests.get(url, timeout=30, proxies={"http": ""})
+
+    raise_if_final(url, refused.value, nothing_came=False)
+    with pytest.raises(GaveUp, match="nobody answers there") as told:
+        raise_if_final(url, refused.value, nothing_came=True)
+    assert told.value.is_silent
 
 
 def test_a_way_that_leaves_encryption_and_comes_back_is_refused():
