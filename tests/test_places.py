@@ -10,6 +10,11 @@ from dollarbill_core.storage import places
 from dollarbill_core.storage.places import place_at, shown, write_whole
 
 
+def opened(handle: int) -> str:
+    """The path of an open file."""
+    return os.readlink(f"/proc/self/fd/{handle}")
+
+
 @pytest.fixture(params=["folder", "memory"])
 def place(request, tmp_path):
     where = tmp_path / "store" if request.param == "folder" else f"memory://{uuid4()}/store"
@@ -37,11 +42,7 @@ def test_files_and_the_names_of_new_folders_are_on_disk_before_publishing_ends(
 ):
     kept = []
     keep = os.fsync
-    monkeypatch.setattr(
-        places.os,
-        "fsync",
-        lambda handle: (kept.append(os.readlink(f"/proc/self/fd/{handle}")), keep(handle)),
-    )
+    monkeypatch.setattr(places.os, "fsync", lambda it: (kept.append(opened(it)), keep(it)))
     place = place_at(tmp_path)
     names = [f"quotes/symbol={symbol}/year=2021/1.parquet" for symbol in ("SPY", "QQQ")]
     drafts = [(place.draft(name.rpartition("/")[0]), name) for name in names]
@@ -68,12 +69,28 @@ def test_content_is_replaced_and_removed_and_what_is_not_there_is_none(place):
     assert list(place.names()) == []
 
 
-def test_caches_in_the_folder_are_none_of_its_files(tmp_path):
-    place = place_at(tmp_path)
-    write_whole(place.local / "columns" / "x", b"")
+@pytest.mark.parametrize("own", [None, "caches"])
+def test_caches_in_the_folder_are_none_of_its_files(tmp_path, own):
+    place = place_at(tmp_path, own and tmp_path / own)
+    for folder in (place.local, tmp_path / ".local"):
+        write_whole(folder / "columns" / "x.parquet", b"")
+    write_whole(tmp_path / "quotes" / "1.parquet", b"")
     write_whole(tmp_path / "catalog.json", b"{}")
 
-    assert list(place.names()) == ["catalog.json"]
+    assert sorted(place.names()) == ["catalog.json", "quotes/1.parquet"]
+
+
+def test_a_file_written_whole_is_on_disk_before_it_has_its_name(tmp_path, monkeypatch):
+    steps = []
+    keep, replace = os.fsync, os.replace
+    monkeypatch.setattr(places.os, "fsync", lambda it: (steps.append(opened(it)), keep(it)))
+    monkeypatch.setattr(
+        places.os, "replace", lambda *names: (steps.append("named"), replace(*names))
+    )
+
+    write_whole(tmp_path / "catalog.json", b"{}")
+
+    assert steps == [str(tmp_path / "catalog.json.half"), "named", str(tmp_path)]
 
 
 @pytest.mark.parametrize(
@@ -92,4 +109,5 @@ def test_a_home_folder_is_meant_by_its_sign(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
 
     assert place_at("~/chains").name == str(tmp_path / "chains")
-    assert place_at(f"file://{tmp_path}/chains").name == str(tmp_path / "chains")
+    for protocol in ("file", "local"):
+        assert place_at(f"{protocol}://{tmp_path}/chains") == place_at(tmp_path / "chains")

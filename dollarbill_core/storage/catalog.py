@@ -4,7 +4,7 @@ import json
 import re
 import time
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
@@ -70,6 +70,9 @@ class Part:
         return f"{self.table} of {whose}" if whose else self.table
 
 
+_NAMES = tuple(field.name for field in fields(Part))
+
+
 @dataclass(frozen=True, slots=True)
 class Catalog:
     """The parts of a store as they were at one commit, by table, symbol and year."""
@@ -94,7 +97,8 @@ class Catalog:
     def content(self) -> bytes:
         """As it is stored: the same parts are the same bytes."""
         parts = sorted(self.parts.values(), key=_place_in_order)
-        lines = ",\n".join(json.dumps(asdict(part), default=str) for part in parts)
+        told = ({name: getattr(part, name) for name in _NAMES} for part in parts)
+        lines = ",\n".join(json.dumps(each, default=str) for each in told)
         return f'{{"format": {FORMAT}, "parts": [\n{lines}\n]}}\n'.encode()
 
 
