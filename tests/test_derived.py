@@ -116,10 +116,24 @@ def judged(store: Store) -> list[Fault]:
 def test_the_first_day_of_a_year_is_judged_by_the_last_of_the_year_before(store):
     assert judged(store) == []
 
-    with_quotes(store, rows(EVE, 0))
-    with_prices(store, "XYZ", closes({str(EVE): "100"}))
+    with_quotes(store, rows(date(2020, 12, 30), 5) + rows(EVE, 0))
+    with_prices(store, "XYZ", closes({"2020-12-30": "100", str(EVE): "100"}))
 
     assert judged(store) == [Fault.COPIED_DAY]
+
+    with_quotes(store, rows(EVE, 7))
+    assert judged(store) == []
+
+
+def test_the_close_of_new_years_eve_is_part_of_the_year_after(store):
+    with_quotes(store, rows(EVE, 0))
+    names = []
+    for close in ("100", "101"):
+        with_prices(store, "XYZ", closes({str(EVE): close}))
+        judged(store)
+        names.append(caches(store))
+
+    assert names[0] != names[1]
 
 
 def test_a_damaged_year_before_spoils_no_other(store):

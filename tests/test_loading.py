@@ -230,18 +230,18 @@ def test_a_backtest_carries_the_quality_of_its_quotes(spy):
 
 def test_fills_at_flawed_quotes_are_counted(spy):
     """The quality is told beside a result; it decides nothing."""
-    nobody = replace(spy.days["SPY"], flaws=lambda day: np.ones(len(chain_of(day)), bool))
-    chain_of = spy.days["SPY"].chain
-    strategy = ShortPremium(("SPY",))
+    chain_of, strategy = spy.days["SPY"].chain, ShortPremium(("SPY",))
+    puts = replace(spy.days["SPY"], flaws=lambda day: chain_of(day).right == Right.PUT)
 
     result = backtest(spy, strategy, D(250_000))
-    worst = backtest(replace(spy, days={"SPY": nobody}), strategy, D(250_000))
+    doubtful = backtest(replace(spy, days={"SPY": puts}), strategy, D(250_000))
 
-    assert result.flawed_fills == 0
-    assert worst.flawed_fills == len(option_fills(worst.events)) > 0
-    assert worst.events == result.events
-    told = f"{worst.flawed_fills} of {worst.flawed_fills}."
-    assert quality_told(worst).endswith(f"quotes with a grave fault: {told}")
+    rights = [option.right for _, option in option_fills(doubtful.events)]
+    count = rights.count(Right.PUT)
+    assert (result.flawed_fills, doubtful.flawed_fills) == (0, count)
+    assert 0 < count < len(rights)
+    assert doubtful.events == result.events
+    assert quality_told(doubtful).endswith(f"a grave fault: {count} of {len(rights)}.")
 
 
 def test_the_second_load_gives_the_same_chains_from_the_caches(spy_store, spy):
