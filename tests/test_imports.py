@@ -1,6 +1,7 @@
 """Importing: fuzzed lines, kills at any moment, the same file twice, and what is refused."""
 
 import csv
+import errno
 import os
 import signal
 import subprocess
@@ -8,6 +9,7 @@ import sys
 import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +25,8 @@ from dollarbill_core.formats.imports import ImportReport, ImportStopped, Progres
 from dollarbill_core.formats.lines import blocks
 from dollarbill_core.formats.pieces import ImportOptions, Piece, UnreadableFile
 from dollarbill_core.formats.registry import FORMATS, reader, sniff
+from dollarbill_core.storage.changes import StoreBusy
+from dollarbill_core.storage.places import StoreError
 from dollarbill_core.storage.schema import QUOTES, ticks_of
 from dollarbill_core.storage.settings import load_settings
 from dollarbill_core.storage.store import Store
@@ -387,6 +391,125 @@ def test_a_file_without_rows_says_so(tmp_path):
     assert report.sentences()[1] == "Nothing changed: there was no row."
 
 
+def test_a_row_that_comes_twice_is_told_and_the_last_one_counts(tmp_path):
+    file = dolthub(tmp_path, 3)
+    text = file.read_text(encoding="utf-8")
+    file.write_text(text + text.splitlines()[1].replace("1.25", "1.27") + "\n", "utf-8")
+
+    report = import_files("dolthub", [file], store_in(tmp_path))
+
+    assert report.sentences()[1:] == (
+        "In the store: 3 new, 0 changed, 0 as they were.",
+        "1 row came again, of which the last one counts.",
+    )
+    assert [str(row["bid"]) for row in contents(store_in(tmp_path))] == [
+        "1.2700", "1.2500", "1.2500",
+    ]  # fmt: skip
+
+
+def test_a_file_of_which_nothing_can_be_stored_says_so_and_why(tmp_path):
+    file = dolthub(tmp_path, 1, bid="1.25x")
+
+    said = import_files("dolthub", [file], store_in(tmp_path)).sentences()
+
+    assert "dolthub: 1 file, 1 row read in" in said[0]
+    assert said[1] == "Nothing changed: there was no row that can be stored."
+    assert said[2].startswith("Rejected: 1 row; which and why: /")
+    assert said[3] == "  1 x bid … is not a number"
+
+
+def test_the_reasons_are_grouped_the_most_frequent_first_and_the_rest_counted(tmp_path):
+    bids = ["-1", "-2", "x", "1.00005", "100000", "1e999", '"1']
+    file = tmp_path / "chain.csv"
+    rows = [f"2019-02-11,SPY,2019-03-15,100,Call,{bid},1.30,0,0,0,0,0,0" for bid in bids]
+    file.write_text("\n".join([DOLTHUB, *rows, "2019-02-30" + rows[0][10:]]), "utf-8")
+
+    said = import_files("dolthub", [file], store_in(tmp_path)).sentences()
+
+    assert said[2].startswith("Rejected: 8 rows; which and why: /")
+    assert said[3] == "  2 x bid … is negative"
+    assert said[-1] == "  and 2 other reasons"
+
+
+def test_what_a_file_said_harms_nobody_who_reads_the_rejects(tmp_path):
+    header = "symbol,date,close,high,low,open,volume,adjClose,divCash,splitFactor"
+    row = "SPY,2021-01-29,370,\x1b[31m" + "9" * 5000 + ",368,375,1,360,0,1"
+    file = tmp_path / "stock.csv"
+    file.write_text(f"{header}\n{row}\n", "utf-8")
+
+    (told,) = rejected(import_files("prices", [file], store_in(tmp_path)))
+
+    assert all(text.isprintable() and len(text) <= 200 for text in told.values())
+    assert told["reason"].endswith("is not a number")
+
+
+def test_a_file_named_after_no_symbol_asks_for_one(tmp_path):
+    odd = tmp_path / "-.csv"
+    odd.write_text("DATE,OPEN,HIGH,LOW,CLOSE\n01/29/2021,30,34,29,33.09\n", "utf-8")
+
+    with pytest.raises(UnreadableFile, match="is no symbol: say --symbol"):
+        import_files("prices", [odd], store_in(tmp_path))
+    report = import_files(
+        "prices", [odd], store_in(tmp_path), options=ImportOptions(symbol="VIX")
+    )
+
+    assert report.added.new == 1
+
+
+def test_a_disk_that_is_full_leaves_the_store_and_says_so(tmp_path, monkeypatch):
+    file = dolthub(tmp_path, 3, bid="x")
+    monkeypatch.setattr(imports.os, "fsync", refuse_for_space)
+
+    with pytest.raises(StoreError, match="rejects cannot be written: No space left"):
+        import_files("dolthub", [file], store_in(tmp_path))
+    monkeypatch.undo()
+
+    assert import_files("dolthub", [file], store_in(tmp_path)).rejected == 3
+
+
+def refuse_for_space(_: int) -> None:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def test_two_imports_of_one_file_at_once_do_not_mix(tmp_path, small_blocks):
+    file = dolthub(tmp_path, 300)
+    said: list[str] = []
+
+    def progress(_: Progress) -> None:
+        if not said:
+            with pytest.raises(StoreBusy) as refused:
+                import_files("dolthub", [file], store_in(tmp_path))
+            said.append(str(refused.value))
+
+    report = import_files("dolthub", [file], store_in(tmp_path), progress=progress)
+
+    assert "wait until it ends" in said[0]
+    assert (report.read, report.added.new) == (300, 300)
+
+
+def test_other_options_are_another_import(tmp_path, small_blocks):
+    files = some_files(tmp_path)
+    with pytest.raises(Interruption):
+        import_files(
+            "dolthub", files, store_in(tmp_path), progress=stopped_after(9, Interruption)
+        )
+
+    report = import_files(
+        "dolthub", files, store_in(tmp_path), options=ImportOptions(start=date(2019, 2, 12))
+    )
+
+    assert (report.rows, report.rejected) == (0, 8)
+    assert contents(store_in(tmp_path)) == []
+
+
+def test_what_cannot_be_opened_is_named(tmp_path):
+    file = tmp_path / "VIX.csv"
+    file.symlink_to(file)
+
+    with pytest.raises(UnreadableFile, match=r"VIX\.csv"):
+        import_files("prices", [file], store_in(tmp_path))
+
+
 def test_a_corrected_file_changes_its_rows_only(tmp_path):
     import_files("dolthub", [dolthub(tmp_path, 100)], store_in(tmp_path))
 
@@ -472,6 +595,32 @@ def test_real_files_are_recognised_and_imported_without_a_reject(tmp_path, name)
     assert sniff(file) == name
     assert report.added.new == report.rows > 200
     assert report.reasons == {}
+
+
+@pytest.mark.parametrize(
+    ("pattern", "name"),
+    [("aapl_2014_split/*.zip", "lean"), ("us_equities/*", "lean"), ("vix/*.csv", "prices"),
+     ("us_equities_2021_2026/*.csv", "prices"), ("README.md", None)],
+)  # fmt: skip
+def test_every_real_file_is_told_from_the_others(pattern, name):
+    files = sorted(load_settings().test_data.glob(pattern))
+    if not files:
+        pytest.skip("no real data; DOLLARBILL_TEST_DATA names a folder of them")
+
+    assert {file.name: sniff(file) for file in files} == {file.name: name for file in files}
+
+
+def test_a_header_alone_is_recognised(tmp_path):
+    headers = {
+        "prices": "DATE,OPEN,HIGH,LOW,CLOSE", "prints": "root,date,price", "dolthub": DOLTHUB,
+        "optionsdx": HEADER, "treasury": 'Date,"1 Mo","1 Yr"',
+    }  # fmt: skip
+    file = tmp_path / "VIX.csv"
+
+    for name, text in headers.items():
+        file.write_text(f"{text}\n", encoding="utf-8")
+
+        assert sniff(file) == name
 
 
 def test_the_names_of_formats_are_known_without_loading_arrow_or_pandas():

@@ -1,12 +1,12 @@
 """Formats of files by name: the reader of each, and which of them a file looks like."""
 
 import glob
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from importlib import import_module
 from pathlib import Path
 
 from dollarbill_core.formats.period import From
-from dollarbill_core.formats.pieces import ImportOptions, Piece, Reader, UnreadableFile
+from dollarbill_core.formats.pieces import ImportOptions, Reader, UnreadableFile
 
 _HERE = "dollarbill_core.formats"
 _TEXT = f"{_HERE}.text_files"
@@ -56,19 +56,14 @@ def sniff(file: Path) -> str | None:
     for name in FORMATS:
         try:
             one = reader(name)
-            if hasattr(one, "knows"):
-                if one.knows(file):
-                    return name
-            elif any(piece.rows for piece in _first(one.pieces(file))):
-                return name
+            if not hasattr(one, "knows"):
+                next(one.pieces(file), None)
+            elif not one.knows(file):
+                continue
+            return name
         except (ValueError, OSError, KeyError, IndexError):
             continue
     return None
-
-
-def _first(pieces: Iterator[Piece]) -> list[Piece]:
-    piece = next(pieces, None)
-    return [] if piece is None else [piece]
 
 
 def found_files(given: Iterable[str | Path]) -> tuple[Path, ...]:

@@ -51,6 +51,8 @@ _TAKES = {DAY: "datetime64[D]", NUMBER: "float64", RIGHT: "int8"}
 _DAY_IN_NAME = re.compile(r"(?<!\d)(\d{4})[-_]?(\d{2})[-_]?(\d{2})(?!\d)")
 _SYMBOL_IN_NAME = re.compile(r"([A-Za-z]{1,6})_")
 _MINUTE = 60
+_UNTOLD = re.compile(r"root '(\w+ or \w+)' is not an OCC root")
+_SAY = r"\1? the file does not tell: say --root"
 _SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars"}
 
 
@@ -142,7 +144,8 @@ class _FileForm:
         """
         rows = quote_rows(self._columns(lines, taken), self.form.name)
         sides = 2 if self.form.has_sides else 1
-        return rows, {int(taken[row // sides]): reason for row, reason in rows.faults}
+        faults = {int(taken[row // sides]): reason for row, reason in rows.faults}
+        return rows, {line: _UNTOLD.sub(_SAY, reason) for line, reason in faults.items()}
 
     def _columns(self, lines: Lines, taken: NDArray[np.intp]) -> Columns:
         chosen: Any = slice(None) if len(taken) == lines.size else taken
@@ -186,7 +189,7 @@ class _FileForm:
         for root in self.roots:
             if CASH_SETTLED_ROOTS.get(root) == symbol:
                 return root
-        return f"{symbol} or {_PM_TWINS[symbol]}: say --root"
+        return f"{symbol} or {_PM_TWINS[symbol]}"
 
 
 def _places(form: TextFormat, file: Path, names: tuple[str, ...]) -> dict[Column, int]:
