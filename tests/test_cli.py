@@ -134,6 +134,19 @@ def test_what_nobody_expected_is_one_line_and_its_traceback_is_in_the_log(
     assert "Traceback" in (desk / "home" / "logs" / "dollarbill.log").read_text()
 
 
+def test_a_command_that_is_stopped_says_so_and_so_does_the_log(desk, capsys, monkeypatch):
+    def stopped():
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli, "_settings", stopped)
+
+    assert ends("runs") == 130
+
+    assert capsys.readouterr().err == "dollarbill: stopped before it was done\n"
+    log = (desk / "home" / "logs" / "dollarbill.log").read_text()
+    assert "WARNING stopped before it was done" in log
+
+
 def test_a_log_that_cannot_be_written_is_told_on_the_same_line(desk, capsys, monkeypatch):
     (desk / "file").write_text("no folder")
     monkeypatch.setenv("DOLLARBILL_HOME", str(desk / "file" / "home"))

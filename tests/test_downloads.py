@@ -324,6 +324,21 @@ def test_a_host_that_says_nothing_is_asked_twice_and_told_as_silent(tmp_path):
     assert told.value.is_silent
 
 
+def test_a_host_that_lets_nobody_in_is_asked_once(tmp_path):
+    with socket.socket() as full, socket.socket() as first, socket.socket() as second:
+        full.bind(("127.0.0.1", 0))
+        full.listen(0)
+        for waiting in (first, second):  # more than the queue holds, so that no other gets in
+            waiting.setblocking(False)
+            waiting.connect_ex(full.getsockname())
+        address = f"http://127.0.0.1:{full.getsockname()[1]}/spy"
+
+        with pytest.raises(GaveUp, match=r"no connection in time: no network.*; conn") as told:
+            download(address, tmp_path / "spy", Kind.CSV, patience=replace(SHORT, connect=0.3))
+
+    assert told.value.is_silent
+
+
 def test_a_host_that_answers_is_not_called_silent(site, tmp_path):
     site.misdeeds[PATH] = [with_status(500)] * 9
 

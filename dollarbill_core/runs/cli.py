@@ -206,6 +206,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     with _log():
         try:
             app(args=arguments)
+        except SystemExit as end:
+            # Typer ends an interrupted command without a word, which a timer's log would miss.
+            if isinstance(getattr(end.__context__, "__cause__", None), KeyboardInterrupt):
+                logging.getLogger(__name__).warning("stopped before it was done")
+            raise
         except Exception as error:
             code = getattr(error, "exit_code", None)
             if code is None:
