@@ -110,7 +110,10 @@ def fetch(
 
     What has not changed is not fetched again; an interrupted download goes on.
 
-    Exit codes: 0 done, 2 bad input, 3 a source failed: the others are stored all the same.
+    A host that says nothing is not asked for its other files in the same run.
+
+    Exit codes: 0 done, 2 bad input, 3 a source failed: the others are stored all the same,
+    130 stopped.
     """
     from dollarbill_core.sources.public import fetch
 
@@ -137,7 +140,10 @@ def snapshot(
 
     Safe to call at any time and any number of times: give it to cron or a timer.
 
-    Exit codes: 0 all stored or nothing to do, 2 bad input, 3 something is missing.
+    Every run leaves its lines in logs/dollarbill.log under the home folder.
+
+    Exit codes: 0 all stored or nothing to do, 2 bad input or the store stays busy for half an
+    hour, 3 something is missing, 130 stopped.
     """
     from dollarbill_core.sources.collector import live_sources, snapshot
     from dollarbill_core.storage.settings import is_symbol
