@@ -18,7 +18,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dollarbill_core.storage import catalog, changes, partitions, spool
+from dollarbill_core.storage import catalog, changes, partitions, places, spool
 from dollarbill_core.storage.changes import Added, StoreBusy
 from dollarbill_core.storage.partitions import Partition
 from dollarbill_core.storage.places import StoreError
@@ -325,6 +325,30 @@ def test_what_was_added_after_the_checkpoint_is_gone_and_what_was_before_is_ther
 
     assert (state, runs) == ({"file": "a.csv", "row": 3}, ["000000.run"])
     assert store.read(QUOTES, "SPY").num_rows == 3
+
+
+def test_rows_go_to_disk_when_they_are_many_and_stay_there_once_a_checkpoint_ends(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr(changes, "BUFFERED_ROWS", 4)
+    kept, keep = [], os.fsync
+    with Store.at(tmp_path).change("import") as change:
+        change.add(QUOTES, "SPY", chains([MONDAY], 3))
+        few = list(change.folder.iterdir())
+        change.add(QUOTES, "SPY", chains([MONDAY], 1))
+        many = [path.name for path in change.folder.iterdir()]
+        monkeypatch.setattr(
+            places.os,
+            "fsync",
+            lambda it: (kept.append(Path(os.readlink(f"/proc/self/fd/{it}")).name), keep(it)),
+        )
+        for _ in range(2):
+            change.checkpoint({})
+            change.add(QUOTES, "QQQ", chains([MONDAY], 9))
+
+    journal = ["journal.json.half", "import"]
+    assert (few, many) == ([], ["000000.run"])
+    assert kept == ["000000.run", *journal, "000001.run", *journal]
 
 
 def test_symbols_added_together_lie_in_one_run(tmp_path):
