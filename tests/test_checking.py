@@ -9,7 +9,8 @@ import pyarrow as pa
 import pytest
 
 from dollarbill_core.market.faults import Fault
-from dollarbill_core.storage.checking import Checked, NothingToCheck, check
+from dollarbill_core.storage.checking import Checked, check
+from dollarbill_core.storage.daily import NotStored
 from dollarbill_core.storage.schema import GAPS
 from dollarbill_core.storage.settings import load_settings
 from dollarbill_core.storage.store import Store
@@ -209,7 +210,7 @@ def test_a_damaged_file_is_named_and_the_rest_is_judged(tmp_path, table):
 
 
 def test_an_empty_store_says_how_to_fill_it(tmp_path):
-    with pytest.raises(NothingToCheck, match="dollarbill data import") as error:
+    with pytest.raises(NotStored, match="dollarbill data import") as error:
         check(Store.at(tmp_path))
 
     assert error.value.exit_code == 3
@@ -218,7 +219,7 @@ def test_an_empty_store_says_how_to_fill_it(tmp_path):
 def test_an_unknown_symbol_is_named_with_those_there_are(tmp_path):
     store = made(tmp_path)
 
-    with pytest.raises(NothingToCheck, match="no quotes of XYY; did you mean XYZ"):
+    with pytest.raises(NotStored, match="no quotes of XYY; did you mean XYZ"):
         check(store, ["XYY"])
 
 

@@ -23,8 +23,8 @@ from dollarbill_core.publishing.transcripts import quality_told
 from dollarbill_core.results.backtest import Result, backtest, option_fills
 from dollarbill_core.rules.fills import FillModel
 from dollarbill_core.sources import loading
-from dollarbill_core.sources.loading import NotStored, load_chains, stored_chains
-from dollarbill_core.storage.daily import daily_of
+from dollarbill_core.sources.loading import load_chains, stored_chains
+from dollarbill_core.storage.daily import NotStored, daily_of
 from dollarbill_core.storage.quote_columns import quote_columns
 from dollarbill_core.storage.schema import TABLES
 from dollarbill_core.storage.settings import load_settings

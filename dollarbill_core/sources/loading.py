@@ -5,7 +5,6 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from difflib import get_close_matches
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -13,11 +12,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dollarbill_core.market.chains import Chain, ChainDays, NoChains
+from dollarbill_core.market.chains import Chain, ChainDays
 from dollarbill_core.market.quality import Quality
 from dollarbill_core.market.view import Chains
 from dollarbill_core.storage.columns import Columns
-from dollarbill_core.storage.daily import Interest, daily_of, gaps_of, interest_of, prints_of
+from dollarbill_core.storage.daily import (
+    Interest,
+    NotStored,
+    daily_of,
+    gaps_of,
+    interest_of,
+    prints_of,
+    quoted_symbols,
+)
 from dollarbill_core.storage.derivation import SENTENCE, Known, SpotFrom
 from dollarbill_core.storage.derived import chain_on, derived_year, flaws_on, quality_on
 from dollarbill_core.storage.settings import load_settings
@@ -35,7 +42,6 @@ SAMPLE, STORE = "sample", "store"
 
 HISTORY_SESSIONS = 300  # before the first chain, for ranks and percentiles
 _FIRST_HISTORY = date(FIRST_DAY.year + 2, 1, 1)  # before it the calendar has no such past
-_NAMED = 10  # symbols a message lists
 _PATIENCE = 2.0  # seconds after which a bar is shown
 
 Progress = Callable[[int], object]  # told of rows as their vols are ready
@@ -45,12 +51,6 @@ _SPOT_WORDS = {
     SpotFrom.UNDERLYING: "the price beside the quotes",
     SpotFrom.PARITY: "put-call parity's forward less its carry",
 }
-
-
-class NotStored(NoChains):
-    """The store lacks what was asked for; one line: what it has, and how to fill it."""
-
-    exit_code = 3
 
 
 def load_chains(
@@ -136,7 +136,9 @@ def stored_chains(
     """
     if start > end:
         raise ValueError(f"the period ends before it starts: {start} to {end}")
-    names = _checked_symbols(store, symbols)
+    names = quoted_symbols(store, symbols)
+    if not names:
+        raise ValueError(f"name at least one symbol of {', '.join(store.symbols())}")
     interest = interest_of(store)
     quoted = {name: _quoted(store, name, interest, start, end, progress) for name in names}
     return Chains(
@@ -148,29 +150,6 @@ def stored_chains(
         rates_on=interest,
         quality=tuple(each.quality() for each in quoted.values()),
     )
-
-
-def _checked_symbols(store: Store, symbols: Iterable[str]) -> tuple[str, ...]:
-    names = (symbols,) if isinstance(symbols, str) else tuple(dict.fromkeys(symbols))
-    there = store.symbols()
-    if not there:
-        raise NotStored(
-            f"no quotes at {store.place.name}: fill it with dollarbill data import, from a "
-            "vendor's files, or with dollarbill data fetch, from the public history"
-        )
-    if not names:
-        raise ValueError(f"name at least one symbol of {_listed(there)}")
-    for name in names:
-        if name not in there:
-            near = get_close_matches(str(name).upper(), there, n=1)
-            hint = f"did you mean {near[0]}?" if near else f"there are {_listed(there)}"
-            raise NotStored(f"{store.place.name} has no quotes of {name}; {hint}")
-    return names
-
-
-def _listed(names: tuple[str, ...]) -> str:
-    more = len(names) - _NAMED
-    return ", ".join(names[:_NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
 @dataclass(frozen=True, slots=True, eq=False)

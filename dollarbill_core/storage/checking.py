@@ -3,14 +3,13 @@
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import date
-from difflib import get_close_matches
 
 import numpy as np
 
 from dollarbill_core.market.quality import DayQuality, Quality
 from dollarbill_core.storage.catalog import Damaged
 from dollarbill_core.storage.columns import Columns
-from dollarbill_core.storage.daily import Daily, Interest, daily_of, interest_of
+from dollarbill_core.storage.daily import Daily, Interest, daily_of, interest_of, quoted_symbols
 from dollarbill_core.storage.derivation import Known
 from dollarbill_core.storage.derived import derived_year, quality_on
 from dollarbill_core.storage.gaps import Gap, open_gaps
@@ -24,12 +23,6 @@ _TICKS = 10_000.0  # to the dollar
 _NAMED = 5  # things of a kind that a sentence names
 
 Progress = Callable[[str, int, int], object]  # told of the symbol, and of years done of all
-
-
-class NothingToCheck(ValueError):
-    """The store lacks what was to be checked; one line: what it has, and how to fill it."""
-
-    exit_code = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,14 +127,14 @@ def check(
 
     Raises
     ------
-    NothingToCheck
+    NotStored
         For an empty store, or a symbol it does not have.
     ValueError
         If ``end`` lies before ``start``.
     """
     if start and end and start > end:
         raise ValueError(f"the period ends before it starts: {start} to {end}")
-    names = _checked_symbols(store, tuple(symbols))
+    names = quoted_symbols(store, symbols) or store.symbols()
     interest, written = _interest(store), _gaps(store)
     found = []
     for name in names:
@@ -149,21 +142,6 @@ def check(
         gaps = tuple((gap.day, gap.why) for gap in written if gap.symbol == name)
         found.append(_symbol_check(store, known, (start, end), gaps, progress))
     return Checked(store.place.name, tuple(found), store.damage())
-
-
-def _checked_symbols(store: Store, names: tuple[str, ...]) -> tuple[str, ...]:
-    there = store.symbols()
-    if not there:
-        raise NothingToCheck(
-            f"no quotes at {store.place.name}: dollarbill data import reads a vendor's files, "
-            "dollarbill data fetch the public history"
-        )
-    for name in names:
-        if name not in there:
-            near = get_close_matches(name.upper(), there, n=1)
-            hint = f"did you mean {near[0]}?" if near else f"there are {_listed(there)}"
-            raise NothingToCheck(f"{store.place.name} has no quotes of {name}; {hint}")
-    return tuple(dict.fromkeys(names)) or there
 
 
 def _interest(store: Store) -> Interest:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +22,7 @@ from dollarbill_core.market.carry import (
     policy_rates,
     rate_history,
 )
-from dollarbill_core.market.chains import Floats
+from dollarbill_core.market.chains import Floats, NoChains
 from dollarbill_core.storage.columns import Columns, DamagedColumns, mapped, write_columns
 from dollarbill_core.storage.store import Store
 
@@ -29,9 +30,44 @@ if TYPE_CHECKING:  # the way to cached data must not load pyarrow
     import pyarrow as pa
 
 NOTHING = -1  # stands in whole numbers for what is not known
+_NAMED = 10  # symbols a message lists
 _VERSION = 1  # of these columns; raised when they change
 _YEAR = np.timedelta64(365, "D")
 _MILLIONTHS = Decimal(1_000_000)
+
+
+class NotStored(NoChains):
+    """The store lacks what was asked for; one line: what it has, and how to fill it."""
+
+    exit_code = 3
+
+
+def quoted_symbols(store: Store, symbols: Iterable[str]) -> tuple[str, ...]:
+    """The underlyings asked for, each once; the store has quotes of all of them.
+
+    Raises
+    ------
+    NotStored
+        If it has none of one, or is empty.
+    """
+    names = (symbols,) if isinstance(symbols, str) else tuple(dict.fromkeys(symbols))
+    there = store.symbols()
+    if not there:
+        raise NotStored(
+            f"no quotes at {store.place.name}: fill it with dollarbill data import, from a "
+            "vendor's files, or with dollarbill data fetch, from the public history"
+        )
+    for name in names:
+        if name not in there:
+            near = get_close_matches(str(name).upper(), there, n=1)
+            hint = f"did you mean {near[0]}?" if near else f"there are {_listed(there)}"
+            raise NotStored(f"{store.place.name} has no quotes of {name}; {hint}")
+    return names
+
+
+def _listed(names: tuple[str, ...]) -> str:
+    more = len(names) - _NAMED
+    return ", ".join(names[:_NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
