@@ -134,13 +134,26 @@ def test_the_part_of_another_address_is_not_taken_up(site, tmp_path):
 
 
 def test_the_wrong_part_is_not_joined_on(site, tmp_path):
-    def wrong_part(handler, body):
-        span = f"bytes 5-{len(body) - 1}/{len(body)}"
-        handler.answer(206, body[5:], {"Content-Range": span})
+    def wrong_part(handler, body):  # as long as the one that was asked for
+        left = len(body) - 200_000
+        span = f"bytes 5-{left + 4}/{len(body)}"
+        handler.answer(206, body[5 : left + 1] + b"PAR1", {"Content-Range": span})
 
     site.misdeeds[PATH] = [cut_off_after(200_000), wrong_part]
 
     assert fetched(site, tmp_path).path.read_bytes() == BODY
+
+
+def test_a_part_that_comes_compressed_is_not_joined_on(site, tmp_path):
+    def packed_part(handler, body):
+        left = gzip.compress(bytes(len(body) - 200_004) + b"PAR1")
+        span = f"bytes 200000-{len(body) - 1}/{len(body)}"
+        handler.answer(206, left, {"Content-Range": span, "Content-Encoding": "gzip"})
+
+    site.misdeeds[PATH] = [cut_off_after(200_000), packed_part]
+
+    assert fetched(site, tmp_path).path.read_bytes() == BODY
+    assert site.ranges(PATH) == [None, "bytes=200000-", None]
 
 
 def test_an_unchanged_file_is_not_fetched_again(site, tmp_path):
