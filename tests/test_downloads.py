@@ -144,6 +144,16 @@ def test_the_wrong_part_is_not_joined_on(site, tmp_path):
     assert fetched(site, tmp_path).path.read_bytes() == BODY
 
 
+def test_a_part_that_is_too_long_is_not_kept(site, tmp_path):
+    def long_part(handler, body):
+        span = f"bytes 200000-{len(body) - 1}/{len(body)}"
+        handler.answer(206, body[200_000:] + b"PAR1", {"Content-Range": span})
+
+    site.misdeeds[PATH] = [cut_off_after(200_000), long_part]
+
+    assert fetched(site, tmp_path).path.read_bytes() == BODY
+
+
 def test_a_part_that_comes_compressed_is_not_joined_on(site, tmp_path):
     def packed_part(handler, body):
         left = gzip.compress(bytes(len(body) - 200_004) + b"PAR1")
