@@ -57,7 +57,9 @@ def test_prices_are_dollars_and_the_dividend_stands_on_its_ex_date(tmp_path):
 @pytest.mark.parametrize(
     ("factors", "split"),
     [
-        pytest.param("20210318,1,0.0357143,1\n20501231,1,0.25,0", (7, 1), id="7 for 1"),
+        pytest.param(
+            "20210318,1,0.0357143,1\n20210331,1,0.25,1\n20501231,1,1,0", (7, 1), id="7 for 1"
+        ),
         pytest.param("20210318,1,0.25,1\n20501231,1,1,0", (4, 1), id="4 for 1"),
         pytest.param("20210318,1,8,1\n20501231,1,1,0", (1, 8), id="1 for 8"),
         pytest.param("20210318,1,0.6666667,1\n20501231,1,1,0", (3, 2), id="3 for 2"),
@@ -145,17 +147,38 @@ def test_broken_rows_are_refused_and_the_others_stand(tmp_path):
         "20210325 00:00,39x0000,3920000,3890000,3914800,100": "open '39x0000' is not a number",
         "20210326 00:00,3900000,3920000,3890000,3914800,1.5": "not a whole number",
     }
-    factors = f"{FACTORS}\n20210326,0,1,1\n2021,1,1,1\n20210330,0.5"
-
-    piece = read(written(tmp_path, (*LINES, *broken), factors))
+    piece = read(written(tmp_path, (*LINES, *broken)))
 
     assert len(days(piece)) == 3
     assert [each.place for each in piece.rejects] == [
-        *(f"xyz.zip, line {line}" for line in range(4, 9)),
-        *(f"xyz_factors.csv, line {line}" for line in range(4, 7)),
+        f"xyz.zip, line {line}" for line in range(4, 9)
     ]
-    for reject, reason in zip(piece.rejects, broken.values(), strict=False):
+    for reject, reason in zip(piece.rejects, broken.values(), strict=True):
         assert reason in reject.reason
+
+
+@pytest.mark.parametrize(
+    ("factors", "reason"),
+    [
+        ("20210318,0.9967360,1,391.48", "newest row, of 2021-03-18, is not 1,1"),
+        ("20210318,1,0.5,391.48", "newest row, of 2021-03-18, is not 1,1"),
+        ("20210315,0.99,1,391.48\n20210318,1,1,391.48", "is before the last price"),
+        (f"20210326,0,1,1\n{FACTORS}", "line 1: factors 0 and 1 are not above"),
+        (f"2021,1,1,1\n{FACTORS}", "line 1: date '2021' is not a date"),
+        (f"20210330,0.5\n{FACTORS}", "line 1: 2 cells, not 3 or 4"),
+        ("\n", "has no factors"),
+    ],
+)
+def test_no_dividend_is_lost_with_a_broken_factor_file(tmp_path, factors, reason):
+    with pytest.raises(UnreadableFile, match=reason):
+        read(written(tmp_path, factors=factors))
+
+
+def test_a_zip_that_unpacks_to_more_than_days_is_refused(tmp_path):
+    line = "20210318 00:00,3910000,3920000,3900000,3915000,1000\n"
+
+    with pytest.raises(UnreadableFile, match="too many for daily rows"):
+        read(written(tmp_path, [line * 350_000]))
 
 
 def test_a_dividend_on_a_day_without_a_price_is_named(tmp_path):
@@ -167,19 +190,18 @@ def test_a_dividend_on_a_day_without_a_price_is_named(tmp_path):
 
 
 def test_a_dividend_whose_close_is_not_known_is_named(tmp_path):
-    factors = "20210318,0.99\n20210318,0.9900000,1\n20501231,1,1"
+    factors = "20210318,0.9900000,1\n20501231,1,1"
 
     piece = read(written(tmp_path, LINES[2:], factors))
 
     assert [each.reason for each in piece.rejects] == [
-        "2 cells, not 3 or 4",
         "a dividend, but the close of 2021-03-18 is not known",
     ]
     assert days(piece)[date(2021, 3, 19)]["dividend"] is None
 
 
 def test_factors_that_rise_are_no_dividend(tmp_path):
-    piece = read(written(tmp_path, factors="20210318,1,1,391.48\n20501231,0.99,1,0"))
+    piece = read(written(tmp_path, factors="20210318,1.01,1,391.48\n20501231,1,1,0"))
 
     (reject,) = piece.rejects
     assert "is not above 0" in reject.reason

@@ -9,11 +9,11 @@ from decimal import Decimal
 from math import nan
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile, ZipFile
+from zipfile import ZipFile
 
 from dollarbill_core.formats.cells import day, number, numbered_lines, quoted
 from dollarbill_core.formats.lean_prices import SEEN as PRICES_SEEN
-from dollarbill_core.formats.lean_prices import lean_price_piece
+from dollarbill_core.formats.lean_prices import lean_price_piece, member_text, opened_zip
 from dollarbill_core.formats.pieces import Piece, Reject, UnreadableFile
 from dollarbill_core.formats.quote_batch import QuoteBatch
 from dollarbill_core.values.contracts import CASH_SETTLED_ROOTS
@@ -93,20 +93,13 @@ def _opened(file: Path, kind: str, opened: ExitStack) -> dict[str, ZipFile]:
     for each in _WIDTHS:
         path = file.with_name(file.name.replace(f"_{kind}_", f"_{each}_"))
         if path.is_file() or each == kind:
-            zips[each] = opened.enter_context(_zip(path))
+            zips[each] = opened.enter_context(opened_zip(path))
         elif each == "quote":
             raise UnreadableFile(
                 f"{file}: {kind} is read together with the quotes, and {path.name} is not "
                 "beside it: put both into one folder"
             )
     return zips
-
-
-def _zip(path: Path) -> ZipFile:
-    try:
-        return ZipFile(path)
-    except (BadZipFile, OSError) as error:
-        raise UnreadableFile(f"{path} is not a zip that can be read: {error}") from None
 
 
 def _quotes(file: Path, zips: Mapping[str, ZipFile], start: int) -> Iterator[Piece]:
@@ -163,14 +156,9 @@ def _days(
     batch: QuoteBatch, archive: ZipFile, kind: str, member: str
 ) -> Iterator[tuple[str, date, str, dict[str, float]]]:
     """Place, day, line and values of each row of one contract; none if it is not there."""
-    try:
-        text = archive.read(member).decode("utf-8", "replace")
-    except KeyError:
+    text = member_text(archive, member)
+    if text is None:
         return
-    except (BadZipFile, OSError, EOFError, RuntimeError, NotImplementedError) as error:
-        raise UnreadableFile(
-            f"{archive.filename}: {member} cannot be read ({error}): get the file again"
-        ) from None
     archive_name = Path(str(archive.filename)).name
     for count, line in numbered_lines(text):
         place = f"{archive_name}: {member}, line {count}"

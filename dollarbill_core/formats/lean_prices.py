@@ -1,5 +1,6 @@
 """QuantConnect LEAN's daily stock prices, and the dividends and splits behind its factors."""
 
+import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
@@ -29,6 +30,8 @@ SEEN = (
     "split factor, reference price (QuantConnect/Lean, Data/equity/usa)"
 )
 _SCALE = 10_000
+_MOST_BYTES = 16 * 2**20  # of a file in a zip: two centuries of days
+_BROKEN = (BadZipFile, OSError, EOFError, RuntimeError, zlib.error)
 _HALF = Decimal("0.00000005")  # price factors are rounded to seven decimals
 _LEAST = Decimal("0.00001")
 
@@ -58,8 +61,9 @@ def lean_price_piece(file: Path) -> Piece:
     """The prices of one stock, with what its factor file says about dividends and splits.
 
     The zip of prices is the one that is read; the factor file, given itself, adds nothing: a
-    row of the store is a whole day. Without a factor file the prices are refused, since who
-    holds the shares would lose the dividends unseen.
+    row of the store is a whole day. Without a factor file, or with one that is cut off or has a
+    row that cannot be read, the prices are refused, since who holds the shares would lose the
+    dividends unseen.
     """
     if file.suffix == ".csv":
         symbol, prices = _zip_of(file)
@@ -67,12 +71,18 @@ def lean_price_piece(file: Path) -> Piece:
             return Piece({}, 1, 1.0)
         raise UnreadableFile(f"{file}: factors are read with the prices: {prices} is not there")
     symbol = file.stem.upper()
-    text = _price_text(file)
-    factors, unread = _factors(_factor_file(file))
+    text, of_factors = _price_text(file), _factor_file(file)
+    factors = _factors(of_factors)
     found, refused = _prices(file.name, text)
+    newest = factors[-1]
+    if not newest.price == newest.split == 1 or newest.day < max(found, default=newest.day):
+        raise UnreadableFile(
+            f"{of_factors}: its newest row, of {newest.day}, is not 1,1 or is before the last "
+            "price, so dividends would be lost: get it again, together with the prices"
+        )
     days, unplaced = _with_actions(found, actions(factors, found), file.name)
     rows = {(PRICES, symbol.replace(".", "")): price_rows(days, "QuantConnect LEAN")}
-    return Piece(rows, 1, 1.0, (*refused, *unread, *unplaced))
+    return Piece(rows, 1, 1.0, (*refused, *unplaced))
 
 
 def _zip_of(factor_file: Path) -> tuple[str, Path]:
@@ -98,16 +108,41 @@ def _factor_file(prices: Path) -> Path:
 def _price_text(file: Path) -> str:
     if file.suffix != ".zip":
         raise UnreadableFile(f"{file} is not a file of LEAN's: those are zips, or factor files")
+    with opened_zip(file) as archive:
+        if archive.namelist() != [f"{file.stem}.csv"]:
+            raise UnreadableFile(
+                f"{file}: neither options nor daily prices of a stock, which would be one "
+                f"file {file.stem}.csv in the zip"
+            )
+        return member_text(archive, f"{file.stem}.csv") or ""
+
+
+def opened_zip(path: Path) -> ZipFile:
+    """Raises UnreadableFile for a file that is none."""
     try:
-        with ZipFile(file) as archive:
-            if archive.namelist() != [f"{file.stem}.csv"]:
-                raise UnreadableFile(
-                    f"{file}: neither options nor daily prices of a stock, which would be one "
-                    f"file {file.stem}.csv in the zip"
-                )
-            return archive.read(f"{file.stem}.csv").decode("utf-8", "replace")
-    except (BadZipFile, OSError, EOFError, RuntimeError, NotImplementedError) as error:
-        raise UnreadableFile(f"{file} is not a zip that can be read: {error}") from None
+        return ZipFile(path)
+    except _BROKEN as error:
+        raise UnreadableFile(f"{path} is not a zip that can be read: {error}") from None
+
+
+def member_text(archive: ZipFile, member: str) -> str | None:
+    """A file in a zip of daily rows, None if it is not there.
+
+    Raises UnreadableFile if it is damaged, or unpacks to more than days can be.
+    """
+    try:
+        size = archive.getinfo(member).file_size
+        if size > _MOST_BYTES:
+            raise UnreadableFile(
+                f"{archive.filename}: {member} has {size:,} bytes, too many for daily rows"
+            )
+        return archive.read(member).decode("utf-8", "replace")
+    except KeyError:
+        return None
+    except _BROKEN as error:
+        raise UnreadableFile(
+            f"{archive.filename}: {member} cannot be read ({error}): get the file again"
+        ) from None
 
 
 def _prices(name: str, text: str) -> tuple[dict[date, DailyPrice], list[Reject]]:
@@ -144,17 +179,18 @@ def _scaled(text: str, name: str) -> Decimal | None:
     return None if price is None else price / _SCALE
 
 
-def _factors(file: Path) -> tuple[list[_Factor], list[Reject]]:
-    factors, refused = [], []
+def _factors(file: Path) -> list[_Factor]:
+    """In order of day; one that cannot be read would shift a dividend to another day."""
+    factors = []
     text = file.read_text(encoding="utf-8", errors="replace")
     for count, line in numbered_lines(text):
         try:
             factors.append(_factor(line))
         except ValueError as error:
-            refused.append(Reject(f"{file.name}, line {count}", str(error), line))
+            raise UnreadableFile(f"{file}, line {count}: {error}: get it again") from None
     if not factors:
         raise UnreadableFile(f"{file} has no factors: date, price factor, split factor, close")
-    return sorted(factors, key=lambda factor: factor.day), refused
+    return sorted(factors, key=lambda factor: factor.day)
 
 
 def _factor(line: str) -> _Factor:
