@@ -12,9 +12,11 @@ from pathlib import Path
 from uuid import uuid4
 
 import duckdb
+import fsspec
 import numpy as np
 import pyarrow as pa
 import pytest
+from fsspec.implementations.memory import MemoryFileSystem
 
 from dollarbill_core.storage.catalog import Damaged
 from dollarbill_core.storage.places import StoreError
@@ -483,6 +485,35 @@ def test_a_url_that_cannot_be_opened_is_one_line_without_secrets(url, why):
 
     assert told.stdout.startswith(why), told.stderr
     assert len(told.stdout.splitlines()) == 1 and "word" not in told.stdout
+
+
+class Forbidden(MemoryFileSystem):
+    """A file system that refuses, in its own words, as object storage does."""
+
+    protocol = "forbidden"
+
+    def _refused(self, *given, **named):
+        raise RuntimeError("no credentials")
+
+    cat_file = info = open = put_file = pipe_file = find = rm_file = makedirs = _refused
+
+
+def test_what_a_file_system_refuses_in_its_own_words_is_one_line(tmp_path, monkeypatch):
+    fsspec.register_implementation("forbidden", Forbidden, clobber=True)
+    url = f"memory://{uuid4()}/chains"
+    store = stored(url, {"SPY": chains([MONDAY], 3)})
+    with store.change("import") as change:
+        change.add(QUOTES, "SPY", chains([MONDAY], 4))
+        monkeypatch.setattr(MemoryFileSystem, "pipe_file", Forbidden.pipe_file)
+        with pytest.raises(StoreError, match="cannot be written: RuntimeError: no credentials"):
+            change.commit()
+
+    monkeypatch.setattr(MemoryFileSystem, "info", Forbidden.info)
+    with pytest.raises(Damaged, match=r"parquet cannot be read \(RuntimeError: no cred"):
+        store.read(QUOTES, "SPY")
+    for asked in (Store.symbols, lambda store: store.change("import")):
+        with pytest.raises(StoreError, match="cannot be read: RuntimeError: no credentials"):
+            asked(Store.at("forbidden://chains", tmp_path))
 
 
 @pytest.mark.parametrize("place", ["", " ", "~nobody-of-this-name/x", "a\0b", "x" * 300])

@@ -231,8 +231,11 @@ def content(place: Place, part: Part) -> bytes:
 
 
 def _opened(place: Place, part: Part) -> Any:
-    _demand_size(place, part, place.size(part.path))
-    return place.opened(part.path)
+    try:
+        _demand_size(place, part, place.size(part.path))
+        return place.opened(part.path)
+    except OSError as error:
+        raise damaged(place, part, _told(error)) from None
 
 
 def _demand_size(place: Place, part: Part, size: int | None) -> None:

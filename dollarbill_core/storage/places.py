@@ -5,6 +5,7 @@ import os
 import re
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -190,18 +191,21 @@ class Bucket:
 
     def content(self, name: str) -> bytes | None:
         try:
-            return bytes(self.filesystem.cat_file(self._path(name)))
+            with _reached():
+                return bytes(self.filesystem.cat_file(self._path(name)))
         except FileNotFoundError:
             return None
 
     def size(self, name: str) -> int | None:
         try:
-            return int(self.filesystem.size(self._path(name)))
+            with _reached():
+                return int(self.filesystem.size(self._path(name)))
         except FileNotFoundError:
             return None
 
     def opened(self, name: str) -> Any:
-        return self.filesystem.open(self._path(name), "rb")
+        with _reached():
+            return self.filesystem.open(self._path(name), "rb")
 
     def draft(self, folder: str) -> Path:
         place = self.local / "drafts"
@@ -209,7 +213,8 @@ class Bucket:
         return place / hashlib.sha256(folder.encode()).hexdigest()[:16]
 
     def publish(self, drafts: Iterable[tuple[Path, str]]) -> None:
-        with ThreadPoolExecutor(_AT_ONCE) as pool:
+        is_for_many = getattr(self.filesystem, "async_impl", False)
+        with _reached(), ThreadPoolExecutor(_AT_ONCE if is_for_many else 1) as pool:
             list(pool.map(self._publish, *zip(*drafts, strict=True)))
 
     def _publish(self, draft: Path, name: str) -> None:
@@ -219,22 +224,34 @@ class Bucket:
         draft.unlink()
 
     def replace(self, name: str, content: bytes) -> None:
-        self.filesystem.makedirs(self.root, exist_ok=True)
-        self.filesystem.pipe_file(self._path(name), content)
+        with _reached():
+            self.filesystem.makedirs(self.root, exist_ok=True)
+            self.filesystem.pipe_file(self._path(name), content)
 
     def names(self) -> Iterator[str]:
         start = self.root.strip("/") + "/"
-        for path in self.filesystem.find(self.root):
+        with _reached():
+            found = self.filesystem.find(self.root)
+        for path in found:
             yield path.strip("/").removeprefix(start)
 
     def remove(self, name: str) -> None:
-        try:
+        with suppress(FileNotFoundError), _reached():
             self.filesystem.rm_file(self._path(name))
-        except FileNotFoundError:
-            return
 
     def _path(self, name: str) -> str:
         return f"{self.root.rstrip('/')}/{name}"
+
+
+@contextmanager
+def _reached() -> Iterator[None]:
+    """Every file system has errors of its own: here they become the system's."""
+    try:
+        yield
+    except OSError:
+        raise
+    except Exception as error:
+        raise OSError(f"{type(error).__name__}: {error}") from error
 
 
 def place_at(text: str | Path, local: Path | None = None) -> Place:

@@ -148,7 +148,7 @@ class Store:
         try:
             return Partition(self.place, part, _table(part.table), coded=coded)
         except Damaged:
-            if self.place.size(part.path) is None and self._is_replaced(part):
+            if self._is_replaced(part):
                 raise StoreError(
                     f"{self.place.name} has changed since it was opened: open it again"
                 ) from None
