@@ -386,7 +386,6 @@ def until(store: Store, day: date, folder: Path) -> Store:
         pytest.param("AAPL", date(2014, 6, 9), id="the day of a split"),
         pytest.param("SPY", date(2021, 3, 5), id="before a dividend is announced"),
         pytest.param("SPY", date(2021, 6, 18), id="the day of a dividend and of a print"),
-        pytest.param("SPY", date(2021, 9, 17), id="a day of crossed quotes"),
     ],
 )
 def test_a_store_without_the_rows_of_later_gives_the_same_view(

@@ -100,6 +100,14 @@ def test_only_the_last_252_sessions_count():
     assert str(iv_percentile(history)) == "0% (n = 252)"
 
 
+def test_only_the_whole_is_told_as_a_hundred():
+    rising = np.linspace(0.1, 0.2, 252)
+
+    assert str(iv_rank(rising)) == "100% (n = 252)"
+    assert iv_percentile(rising).value == 251 / 252
+    assert str(iv_percentile(rising)) == "99% (n = 252)"
+
+
 @pytest.mark.parametrize(
     "history", [[0.1, math.nan], [], [0.2]], ids=["unknown", "none", "one"]
 )

@@ -17,6 +17,7 @@ from dollarbill_core.values.contracts import Right
 THIRTY_DAYS = 30 / 365  # years, ACT/365
 NINETY_DAYS = 90 / 365
 _TOO_NEAR = 7 / 365  # options of the last week are left out, as Cboe does
+_NEARLY = 0.99  # the most that is told of what is not all
 _BESIDE = 0.05  # a strike further from the forward does not tell the vol at it
 
 
@@ -28,7 +29,10 @@ class Standing:
     days: int
 
     def __str__(self) -> str:
-        return "n/a" if math.isnan(self.value) else f"{self.value:.0%} (n = {self.days})"
+        if math.isnan(self.value):
+            return "n/a"
+        told = self.value if self.value == 1 else min(self.value, _NEARLY)
+        return f"{told:.0%} (n = {self.days})"
 
 
 def iv_rank(vols: Floats) -> Standing:
