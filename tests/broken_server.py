@@ -18,6 +18,7 @@ class Site:
     files: dict[str, bytes] = field(default_factory=dict)
     misdeeds: dict[str, list[Misdeed]] = field(default_factory=dict)
     asked: list[tuple[str, dict[str, str]]] = field(default_factory=list)
+    queries: dict[str, str] = field(default_factory=dict)  # the last one, by path
     has_ranges: bool = True
     has_tags: bool = True
     address: str = ""
@@ -35,7 +36,8 @@ class Handler(BaseHTTPRequestHandler):
     site: Site
 
     def do_GET(self) -> None:
-        path = self.path.partition("?")[0]
+        path, _, query = self.path.partition("?")
+        self.site.queries[path] = query
         self.site.asked.append((path, dict(self.headers)))
         body = self.site.files.get(path)
         left = self.site.misdeeds.get(path)

@@ -306,6 +306,34 @@ def test_a_host_that_stumbled_to_the_last_is_asked_once_for_each_further_file(si
     assert len(site.ranges("/indices/VIX_History.csv")) == 1
 
 
+@pytest.mark.parametrize(
+    ("start", "today", "rates"),
+    [
+        pytest.param("2018-01-02", "2018-01-07", [], id="no yields in a year's first days"),
+        pytest.param("2018-01-02", "2018-01-08", ["Treasury yields 2018"], id="a week later"),
+        pytest.param(
+            "2017-12-29", "2018-04-02", ["Treasury yields 2017", "Treasury yields 2018"],
+            id="the day before the first SOFR is published",
+        ),
+        pytest.param("2018-04-02", "2018-04-03", ["Treasury yields 2018", "SOFR"], id="then"),
+    ],
+)  # fmt: skip
+def test_rates_are_asked_for_from_when_there_are_any(site, store, start, today, rates):
+    report = fetched(
+        site, store, [], date.fromisoformat(start), today=date.fromisoformat(today)
+    )
+
+    assert [each.name for each in report.sources if "index" not in each.name] == rates
+
+
+def test_the_first_sofr_is_asked_for_and_none_before(site, store):
+    fetched(site, store, [], date(2018, 3, 1), today=date(2018, 5, 2))
+    assert site.queries["/sofr/search.json"] == "startDate=2018-04-02&endDate=2018-05-02"
+
+    fetched(site, store, [], date(2018, 4, 9), today=date(2018, 5, 2))
+    assert site.queries["/sofr/search.json"] == "startDate=2018-04-09&endDate=2018-05-02"
+
+
 def test_progress_is_told_by_source_in_bytes_and_in_thousandths(site, store):
     seen: dict[str, list[tuple[int, int | None]]] = {}
 
