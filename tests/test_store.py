@@ -63,7 +63,8 @@ def test_what_is_written_is_read_back_by_symbol_year_and_column(place):
     assert store.read(QUOTES, "SPY").equals(rows)
     assert store.read("quotes", "SPY", 2021).equals(rows.slice(6))
     assert store.read(QUOTES, "SPY", [2019, 2020]).equals(rows.slice(0, 6))
-    assert store.read(QUOTES, "SPY", np.int64(2021)).equals(rows.slice(6))
+    for year in (np.int64(2021), (2021,), range(2021, 2030)):
+        assert store.read(QUOTES, "SPY", year).equals(rows.slice(6))
     bids = store.read(QUOTES, "SPY", 2020, columns=["bid", "date"])
     assert bids.equals(rows.slice(0, 6).select(["bid", "date"]))
     assert store.damage() == ()
