@@ -661,6 +661,22 @@ def test_replaced_files_stay_for_readers_some_hours_and_half_written_ones_go(
     assert Store.at(tmp_path).read(QUOTES, "SPY").num_rows == 4
 
 
+def test_what_the_store_did_not_write_is_never_removed(tmp_path, monkeypatch):
+    monkeypatch.setattr(catalog, "KEPT_HOURS", -1.0)
+    mine = ["my.parquet", "archive/options.parquet", "quotes/my.parquet", "notes.half", ".half"]
+    mine += [f"archive/{'0' * 16}/x.parquet", "quotes/symbol=SPY/year=2021/copy.parquet"]
+    theirs = ["catalog.json.half", "prices/symbol=SPY/.half", "quotes/symbol=A/year=1/.half"]
+    theirs += [f"{folder}{'0' * 16}.parquet" for folder in ("rates/", "prices/symbol=SPY/")]
+    for name in (*mine, *theirs):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(b"")
+
+    stored(tmp_path, {"SPY": chains([MONDAY], 3)})
+
+    assert [name for name in mine if not (tmp_path / name).exists()] == []
+    assert [name for name in theirs if (tmp_path / name).exists()] == []
+
+
 def test_a_replaced_file_goes_hours_after_it_was_replaced_and_not_before(tmp_path, monkeypatch):
     """A clock that is set back must neither remove a file early nor keep it for ever."""
     old = stored(tmp_path, {"SPY": chains([MONDAY], 3)})

@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
-from dollarbill_core.storage.places import Place, StoreError, is_half
+from dollarbill_core.storage.places import HALF, Place, StoreError
 
 if TYPE_CHECKING:  # the way to cached data must not load pyarrow
     from dollarbill_core.storage.schema import Table
@@ -18,6 +18,9 @@ MANIFEST = "catalog.json"
 KEPT_HOURS = 6.0  # how long a replaced file stays for those who still read it
 _RETIRED = "retired.json"
 _DIGEST = re.compile("[0-9a-f]{64}")
+_FOLDER = r"[a-z]+/(symbol=[^/]+/)?(year=\d+/)?"
+_FILE = re.compile(_FOLDER + r"[0-9a-f]{16}\.parquet")
+_DRAFT = re.compile(f"({_FOLDER}|[a-z]+\\.json){re.escape(HALF)}")
 Key = tuple[str, str, int | None]  # table, symbol, year
 
 
@@ -180,17 +183,18 @@ def _part(told: dict[str, Any]) -> Part:
 def collect(place: Place) -> None:
     """Remove files that no catalog names: drafts at once, replaced ones after ``KEPT_HOURS``.
 
-    Who opened the store before may read them until then. Since when a file is not needed is
-    written beside the catalog.
+    Only what the store itself may have written goes, whatever else lies in its folder. Who
+    opened the store before may read replaced files until then. Since when a file is not needed
+    is written beside the catalog.
     """
     now = time.time()
     named = {part.path for part in current_catalog(place).parts.values()}
     since = _retired(place)
     left = {}
     for name in list(place.names()):
-        if is_half(name):
+        if _DRAFT.fullmatch(name):
             place.remove(name)
-        elif name.endswith(".parquet") and name not in named:
+        elif _FILE.fullmatch(name) and name not in named:
             retired = min(since.get(name, now), now)  # the clock may have been set back
             if now - retired > KEPT_HOURS * 3600:
                 place.remove(name)

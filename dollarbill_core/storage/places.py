@@ -14,7 +14,7 @@ from dollarbill_core.storage.settings import load_settings
 
 OWN_FOLDER = ".local"  # of a store in a folder: staging and caches, never data
 _AT_ONCE = 16  # files on their way to disk or network: what takes time there is the answer
-_HALF = ".half"  # how the name of a file ends that is still being written
+HALF = ".half"  # how the name of a file ends that is still being written
 
 
 class StoreError(ValueError):
@@ -131,7 +131,7 @@ class Folder:
 
     def draft(self, folder: str) -> Path:
         (self.root / folder).mkdir(parents=True, exist_ok=True)
-        return self.root / folder / _HALF
+        return self.root / folder / HALF
 
     def publish(self, drafts: Iterable[tuple[Path, str]]) -> None:
         with ThreadPoolExecutor(_AT_ONCE) as pool:
@@ -320,7 +320,7 @@ def _under_home(name: str) -> Path:
 def write_whole(file: Path, content: bytes) -> None:
     """Write a file so that, whenever power is cut, the old or the new one is there, whole."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    half = file.with_name(file.name + _HALF)
+    half = file.with_name(file.name + HALF)
     with half.open("wb") as written:
         written.write(content)
         written.flush()
@@ -342,8 +342,3 @@ def keep_names(folder: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
-
-
-def is_half(name: str) -> bool:
-    """Whether a file was still being written."""
-    return name.endswith(_HALF)

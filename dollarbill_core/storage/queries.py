@@ -23,7 +23,7 @@ _TYPES = {
 }
 
 
-_SETTINGS = {"autoinstall_known_extensions": False, "python_enable_replacements": False}
+_SETTINGS = {"autoinstall_known_extensions": False}
 
 
 def relation(place: Place, catalog: Catalog, sql: str) -> "DuckDBPyRelation":
