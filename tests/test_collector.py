@@ -217,9 +217,10 @@ def test_a_symbol_that_fails_to_the_last_is_a_gap_with_the_reason(server, store)
     assert report.sentences()[-1] == f"QQQ: missing on 2026-11-17: {why}"
 
 
-def test_nothing_is_tried_again_when_the_close_would_come_first(server, store):
+@pytest.mark.parametrize("begun", ["15:59:45", "15:59:40"])
+def test_nothing_is_tried_again_when_the_close_would_come_first(server, store, begun):
     down(server)
-    day = Day(at("2026-11-17 15:59:45"))
+    day = Day(at(f"2026-11-17 {begun}"))
 
     report = run(store, alpaca(server), day, pause=20.0)
 
@@ -237,8 +238,9 @@ def test_a_gap_that_a_later_run_fills_is_taken_back(server, store):
     assert len(days(store)) == 1
 
 
-def test_a_chain_that_arrives_after_the_close_is_a_gap(server, store):
-    day = Day(at("2026-11-17 15:59:50"), each=timedelta(seconds=4))
+@pytest.mark.parametrize("begun", ["15:59:50", "15:59:48"], ids=["after it", "at it"])
+def test_a_chain_that_arrives_after_the_close_is_a_gap(server, store, begun):
+    day = Day(at(f"2026-11-17 {begun}"), each=timedelta(seconds=4))
 
     report = run(store, alpaca(server), day, symbols=("SPY",))
 
@@ -360,7 +362,7 @@ class Broken:
     name: str = "Yahoo through yfinance"
 
     def chain(self, symbol: str, now: datetime) -> dict[str, Any]:
-        raise ZeroDivisionError("division\nby zero")
+        raise ZeroDivisionError("division\nby zero" + " and so on" * 100)
 
 
 def test_an_unforeseen_failure_is_a_gap_on_one_line_with_its_traceback_in_the_log(
@@ -368,7 +370,8 @@ def test_an_unforeseen_failure_is_a_gap_on_one_line_with_its_traceback_in_the_lo
 ):
     report = run(store, Broken(), tries=1)
 
-    assert report.gaps[0].why == "ZeroDivisionError: division by zero"
+    assert report.gaps[0].why.startswith("ZeroDivisionError: division by zero and so on")
+    assert len(report.gaps[0].why) == 300
     assert "Traceback" in caplog.text
 
 
