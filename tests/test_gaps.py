@@ -51,6 +51,14 @@ def put(store: Store, symbol: str, days: list[date], source: str = OURS) -> None
         change.commit()
 
 
+def test_sessions_missed_are_found_though_today_is_there_already():
+    known, today = frozenset({date(2026, 11, 12)}), frozenset({TUESDAY})
+
+    missed = Collected(known | today, frozenset()).missed(TUESDAY)
+
+    assert missed == (date(2026, 11, 13), date(2026, 11, 16))
+
+
 def test_gaps_are_kept_with_their_reason(store):
     gaps = (Gap(TUESDAY, "QQQ", "no answer"), Gap(TUESDAY, "SPY", "cut off"))
 

@@ -131,6 +131,19 @@ def test_rows_that_change_are_followed_and_the_old_file_goes(tmp_path):
     assert damage(columns_of(store)[0]) is None
 
 
+def test_halves_go_once_nobody_can_be_writing_them(tmp_path):
+    store = stored(tmp_path, [quote(MONDAY, 3800)])
+    fresh, old = (store.local / "columns" / f".{name}.half" for name in ("fresh", "old"))
+    fresh.parent.mkdir(parents=True)
+    for half in (fresh, old):
+        half.write_bytes(b"")
+    os.utime(old, (1, 1))
+
+    quote_columns(store, "SPX", 2021)
+
+    assert (fresh.exists(), old.exists()) == (True, False)
+
+
 def test_other_symbols_and_years_keep_their_files(tmp_path):
     stored(tmp_path, [quote(MONDAY, 3800), quote(date(2020, 12, 31), 3800)])
     store = stored(tmp_path, [quote(MONDAY, 38, root="SPY")], symbol="SPY")

@@ -186,7 +186,7 @@ class Partition:
         """All rows in key order, read at once, which takes less time than row groups do."""
         names = self._table.schema.names if columns is None else list(columns)
         with self._readable():
-            return self._file.read(names, use_threads=False).select(names)
+            return self._file.read(names, use_threads=False)
 
     def chunks(self, groups: Sequence[int] | None = None) -> Iterator[pa.Table]:
         """Row group by row group, in key order, each column in one piece."""
