@@ -433,14 +433,20 @@ def test_the_reasons_are_grouped_the_most_frequent_first_and_the_rest_counted(tm
 
 def test_what_a_file_said_harms_nobody_who_reads_the_rejects(tmp_path):
     header = "symbol,date,close,high,low,open,volume,adjClose,divCash,splitFactor"
-    row = "SPY,2021-01-29,370,\x1b[31m" + "9" * 5000 + ",368,375,1,360,0,1"
+    long = "\x1b[31m" + "9" * 5000
+    rows = [
+        f"SPY,2021-01-29,370,{long},368,375,1,360,0,1",
+        f"{long},2021-01-29,1,1,1,1,1,1,0,1",
+    ]
     file = tmp_path / "stock.csv"
-    file.write_text(f"{header}\n{row}\n", "utf-8")
+    file.write_text("\n".join([header, *rows]), "utf-8")
 
-    (told,) = rejected(import_files("prices", [file], store_in(tmp_path)))
+    found = rejected(import_files("prices", [file], store_in(tmp_path)))
 
-    assert all(text.isprintable() and len(text) <= 200 for text in told.values())
-    assert told["reason"].endswith("is not a number")
+    assert [told["reason"].split()[0] for told in found] == ["high", "symbol"]
+    assert found[0]["reason"].endswith("is not a number")
+    for told in found:
+        assert all(text.isprintable() and len(text) <= 200 for text in told.values())
 
 
 def test_a_file_named_after_no_symbol_asks_for_one(tmp_path):

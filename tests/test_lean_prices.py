@@ -161,7 +161,8 @@ def test_broken_rows_are_refused_and_the_others_stand(tmp_path):
     ("factors", "reason"),
     [
         ("20210318,0.9967360,1,391.48", "newest row, of 2021-03-18, is not 1,1"),
-        ("20210318,1,0.5,391.48", "newest row, of 2021-03-18, is not 1,1"),
+        ("20501231,0.99,1,0", "newest row, of 2050-12-31, is not 1,1"),
+        ("20501231,1,0.5,0", "newest row, of 2050-12-31, is not 1,1"),
         ("20210315,0.99,1,391.48\n20210318,1,1,391.48", "is before the last price"),
         (f"20210326,0,1,1\n{FACTORS}", "line 1: factors 0 and 1 are not above"),
         (f"2021,1,1,1\n{FACTORS}", "line 1: date '2021' is not a date"),

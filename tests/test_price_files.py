@@ -129,6 +129,13 @@ def test_numbers_out_of_all_reach_never_come_in(tmp_path, text, place, header):
         assert max(each for each in numbers if each is not None) <= 5
 
 
+def test_a_column_that_stands_there_twice_is_no_column(tmp_path):
+    text = "symbol,date,close,divCash,splitFactor,Close\nXYZ,2021-01-29,5,0,1,6\n"
+
+    with pytest.raises(UnreadableFile, match="column close stands there 2 times"):
+        read(saved(tmp_path, text, "stock.csv"))
+
+
 @given(st.binary(max_size=400))
 def test_any_other_file_is_refused_in_one_line(tmp_path_factory, content):
     file = tmp_path_factory.mktemp("prices") / "xyz.csv"

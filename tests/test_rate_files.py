@@ -92,7 +92,11 @@ def test_a_days_money_is_a_rate_of_one_day(tmp_path):
 
 
 @pytest.mark.parametrize("reader", [TreasuryYields(), SofrRates()])
-@pytest.mark.parametrize("text", ["", "Day,Rate\n1,2\n", '{"rates": []}', "[1, 2]", "Date\n"])
+@pytest.mark.parametrize(
+    "text",
+    ["", "Day,Rate\n1,2\n", '{"rates": []}', "[1, 2]", "Date\n", "Date,\0\n", "[" * 100_000],
+    ids=["empty", "other", "no rates", "list", "no terms", "NUL", "deep"],
+)
 def test_another_file_is_refused_in_one_line(tmp_path, reader, text):
     file = tmp_path / "other"
     file.write_text(text)

@@ -282,6 +282,16 @@ def test_morning_and_afternoon_settlement_are_not_guessed(tmp_path):
     }
 
 
+@pytest.mark.parametrize(
+    ("separator", "told"), [(";", "semicolons"), ("\t", "tabs"), ("|", "bars")]
+)
+def test_other_separators_than_commas_are_named(tmp_path, separator, told):
+    text = f"{DOLTHUB}\n{DOLTHUB_LINE}\n".replace(",", separator)
+
+    with pytest.raises(UnreadableFile, match=f"separated by {told}: save it as CSV"):
+        read(tmp_path, "dolthub", text, ImportOptions())
+
+
 def test_in_a_file_of_many_symbols_only_the_untold_ones_are_refused(tmp_path):
     lines = [DOLTHUB_LINE.replace(",A,", f",{symbol},") for symbol in ("SPY", "SPX", "VIX")]
 

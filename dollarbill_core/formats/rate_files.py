@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from dollarbill_core.formats.cells import day, number, row_cells
+from dollarbill_core.formats.cells import day, header_cells, number, row_cells
 from dollarbill_core.formats.pieces import Piece, Reject, UnreadableFile
 from dollarbill_core.market.par_yields import overnight_rate, zero_rates
 from dollarbill_core.storage.schema import RATES
@@ -61,9 +61,9 @@ class TreasuryYields:
         if start:
             return
         lines = file.read_text(encoding="utf-8-sig", errors="replace").splitlines()
-        header = row_cells(lines[0]) if lines else []
+        header = header_cells(lines[0]) if lines else []
         terms = [_years(cell) for cell in header[1:]]
-        if not terms or header[0].strip().lower() != "date" or None in terms:
+        if not terms or header[0] != "date" or None in terms:
             raise UnreadableFile(
                 f"{file}: not the Treasury's par yields: its first line is {header[:3]}, "
                 "not Date, 1 Mo, ...; fetch the CSV of a year anew"
