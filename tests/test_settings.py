@@ -66,6 +66,8 @@ def test_the_store_may_be_a_url_whose_login_is_not_shown(tmp_path):
         pytest.param("watch_list = [3]", "3 is not a symbol", id="a number is no symbol"),
         pytest.param('watch_list = ["SPY", "SPY"]', "twice: SPY, SPY", id="symbol twice"),
         pytest.param("snapshot_minutes = 0", "outside 1 to 120", id="at the close itself"),
+        pytest.param("snapshot_minutes = 121", "outside 1 to 120", id="hours before it"),
+        pytest.param('reports = "s3://jo@b/x"', "reports = s3://b/x is a URL", id="URL"),
         pytest.param('option_feed = "sip"', "neither indicative nor opra", id="unknown feed"),
         pytest.param('redis_url = "redis://x"', "in the environment", id="secret address"),
     ],

@@ -3,7 +3,7 @@
 import random
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -211,10 +211,18 @@ class _Transfer:
         import urllib3
 
         try:
-            timeout = self.patience.connect, self.patience.read
-            with session.get(
-                self.url, headers=self._headers(), stream=True, timeout=timeout
-            ) as response:
+            with ExitStack() as answers:  # all are closed: one with a bad redirect as well
+
+                def keep(answer: "Response", **_: object) -> None:
+                    answers.callback(answer.close)
+
+                response = session.get(
+                    self.url,
+                    headers=self._headers(),
+                    stream=True,
+                    timeout=(self.patience.connect, self.patience.read),
+                    hooks={"response": keep},
+                )
                 return self._answered(response)
         except (  # the last: a redirect to an address in no known letters
             requests.RequestException,

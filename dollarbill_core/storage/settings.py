@@ -95,10 +95,12 @@ def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
     told = _checked(home / FILE_NAME)
     for name in _FOLDERS:
         given = str(environment.get(f"DOLLARBILL_{name.upper()}") or told.get(name) or "")
-        if name == "data" and "://" in given:
+        if "://" not in given:
+            told[name] = _folder(given, home) if given else _default_folder(name, home)
+        elif name == "data":
             told[name] = given
         else:
-            told[name] = _folder(given, home) if given else _default_folder(name, home)
+            raise SettingsError(f"{name} = {shown(given)} is a URL: name a folder here")
     return Settings(home=home, **told)  # type: ignore[arg-type]  # types checked in _checked
 
 
