@@ -514,6 +514,7 @@ while 12 not in seen:
     rows = {store.read("quotes", symbol, columns=["bid"]).num_rows for symbol in ("SPY", "QQQ")}
     assert len(rows) == 1, rows
     seen |= rows
+    time.sleep(0.002)  # lets the writer write
 print(len(seen))
 """
 

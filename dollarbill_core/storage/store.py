@@ -31,8 +31,8 @@ class Store:
     >>> from tempfile import TemporaryDirectory
     >>> import pyarrow as pa
     >>> from dollarbill_core.storage.schema import RATES
-    >>> rows = pa.Table.from_pylist(
-    ...     [{"date": date(2021, 3, 1), "days": 30, "rate": 0.0004}], schema=RATES.schema)
+    >>> rate = {"date": date(2021, 3, 1), "days": 30, "rate": 0.0004, "source": "by hand"}
+    >>> rows = pa.Table.from_pylist([rate], schema=RATES.schema)
     >>> with TemporaryDirectory() as folder:
     ...     store = Store.at(folder)
     ...     with store.change("rates") as change:
