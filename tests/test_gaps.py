@@ -59,6 +59,15 @@ def test_sessions_missed_are_found_though_today_is_there_already():
     assert missed == (date(2026, 11, 13), date(2026, 11, 16))
 
 
+def test_gaps_of_the_last_year_count_as_known(store):
+    days = [date(2025, 11, 14), date(2025, 11, 17), date(2026, 3, 2)]
+    write_down(store, [Gap(day, "SPY", "no answer") for day in days], NOW)
+
+    known = collected(store, ["SPY"], [OURS], TUESDAY)["SPY"]
+
+    assert known == Collected(frozenset(), frozenset(days[1:]))
+
+
 def test_gaps_are_kept_with_their_reason(store):
     gaps = (Gap(TUESDAY, "QQQ", "no answer"), Gap(TUESDAY, "SPY", "cut off"))
 
