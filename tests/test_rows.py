@@ -135,6 +135,26 @@ def test_what_cannot_be_a_quote_is_refused_with_the_reason(changed, reason):
     assert rows.count == 0
 
 
+@pytest.mark.parametrize(
+    ("instant", "stored"),
+    [
+        ("2021-01-04T20:45", 1),
+        ("2021-01-05T04:59", 1),  # one minute to midnight in New York
+        ("2021-01-05T05:00", 0),
+        ("2021-01-04T03:59", 0),
+        ("1970-01-01T00:00", 0),
+        ("NaT", 1),
+    ],
+)
+def test_a_quote_is_of_its_own_day(instant, stored):
+    rows = quote_rows(columns(quoted_at=np.array([instant], "M8[ms]")), "test")
+
+    assert rows.count == stored
+    assert [why for _, why in rows.faults] == [
+        f"quoted at {instant}:00, which is another day"
+    ] * (1 - stored)
+
+
 def test_the_refused_rows_are_named_and_the_others_kept():
     bids = np.array([1.0, -1.0, 2.0, -3.0])
 

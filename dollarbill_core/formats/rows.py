@@ -156,8 +156,17 @@ def quote_rows(columns: Columns, source: str, quotes: Quotes = Quotes.QUOTED) ->
     for name in ("vendor_vol", "vendor_delta", "quoted_at", "underlying_at"):
         if name in columns:
             built[name] = columns[name]
+    if "quoted_at" in built:
+        _check_instants(built["quoted_at"], built["date"], faults)
     tables = _by_symbol(symbol, built, source, quotes, faults.good)
     return Rows(tables, tuple(sorted(faults.found.items())))
+
+
+def _check_instants(instants: NDArray[Any], days: NDArray[Any], faults: _Faults) -> None:
+    """A quote is of its own day in New York, which is four or five hours behind UTC."""
+    since = np.asarray(instants, "M8[ms]") - days.astype("M8[ms]")
+    other = (since < np.timedelta64(4, "h")) | (since >= np.timedelta64(29, "h"))
+    faults.refuse(other, "quoted at {}, which is another day", np.asarray(instants, "M8[s]"))
 
 
 _MISNAMED = {
