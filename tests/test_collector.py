@@ -90,13 +90,14 @@ def alpaca(server: AlpacaServer) -> Alpaca:
 
 def run(
     store: Store,
-    source: ChainSource,
+    source: ChainSource | tuple[ChainSource, ...],
     now: str | Day = "2026-11-17 15:45",
     symbols: tuple[str, ...] = ("SPY", "QQQ"),
     **more: Any,
 ) -> SnapshotReport:
     day = now if isinstance(now, Day) else Day(at(now))
-    return snapshot(symbols, store, source, clock=day, sleep=day.sleep, **more)
+    sources = source if isinstance(source, tuple) else (source,)
+    return snapshot(symbols, store, sources, clock=day, sleep=day.sleep, **more)
 
 
 def days(store: Store, symbol: str = "SPY") -> list[tuple[date, datetime]]:
@@ -371,8 +372,37 @@ def test_an_unforeseen_failure_is_a_gap_on_one_line_with_its_traceback_in_the_lo
     report = run(store, Broken(), tries=1)
 
     assert report.gaps[0].why.startswith("ZeroDivisionError: division by zero and so on")
-    assert len(report.gaps[0].why) == 300
+    assert 290 < len(report.gaps[0].why) <= 300
     assert "Traceback" in caplog.text
+
+
+@dataclass
+class Elsewhere:
+    """A source that has no chain, and says so."""
+
+    name: str = "Yahoo through yfinance"
+
+    def chain(self, symbol: str, now: datetime) -> dict[str, Any]:
+        raise NoData(f"{self.name}: no chain of {symbol}")
+
+
+def test_what_the_first_source_lacks_the_next_is_asked_for(server, store):
+    report = run(store, (Elsewhere(), alpaca(server)), tries=1)
+
+    assert (report.exit_code, [each.symbol for each in report.taken]) == (0, ["SPY", "QQQ"])
+    assert {row["source"] for row in store.read(QUOTES, "SPY").to_pylist()} == {
+        "Alpaca (indicative)"
+    }
+
+
+def test_a_gap_says_why_each_source_had_nothing(server, store):
+    down(server)
+
+    report = run(store, (alpaca(server), Elsewhere()), tries=1, symbols=("SPY",))
+
+    assert report.exit_code == 3
+    assert "down" in report.gaps[0].why
+    assert report.gaps[0].why.endswith("Yahoo through yfinance: no chain of SPY")
 
 
 @dataclass
@@ -425,7 +455,7 @@ def test_chains_wait_for_a_store_that_an_import_holds(server, store):
         if day.now > at("2026-11-17 16:10"):
             holder.close()
 
-    report = snapshot(("SPY", "QQQ"), store, alpaca(server), clock=day, sleep=sleep)
+    report = snapshot(("SPY", "QQQ"), store, (alpaca(server),), clock=day, sleep=sleep)
 
     assert report.exit_code == 0 and len(report.taken) == 2
     assert days(store) == [(TUESDAY, at("2026-11-17 15:59:50"))]
@@ -435,7 +465,7 @@ def test_two_runs_at_once_store_one_snapshot(server, store, tmp_path):
     def other() -> None:
         own, clock = Store.at(tmp_path / "store"), Day(at("2026-11-17 15:46"))
         reports.append(
-            snapshot(("SPY", "QQQ"), own, alpaca(server), clock=clock, sleep=briefly)
+            snapshot(("SPY", "QQQ"), own, (alpaca(server),), clock=clock, sleep=briefly)
         )
 
     def briefly(_: float) -> None:
@@ -466,7 +496,7 @@ def test_a_run_that_is_killed_leaves_whole_symbols_and_the_next_one_goes_on(serv
         "url, place = sys.argv[1:]\n"
         "now = datetime.fromisoformat('2026-11-17T15:45:00-05:00')\n"
         "source = Killed(data_url=url, trading_url=url, environment=KEYS)\n"
-        "snapshot(('SPY', 'QQQ'), Store.at(place), source, clock=lambda: now)"
+        "snapshot(('SPY', 'QQQ'), Store.at(place), (source,), clock=lambda: now)"
     )
 
     killed = subprocess.run(

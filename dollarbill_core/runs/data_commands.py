@@ -156,7 +156,7 @@ def snapshot(
     report = snapshot(
         wanted,
         _store(data),
-        sources[0],
+        sources,
         minutes=settings.snapshot_minutes,
         spots=sources,
     )

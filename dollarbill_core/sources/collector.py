@@ -166,7 +166,7 @@ def live_sources(
 def snapshot(
     symbols: Sequence[str],
     store: Store,
-    source: ChainSource,
+    sources: Sequence[ChainSource],
     *,
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     minutes: float = MINUTES,
@@ -185,14 +185,14 @@ def snapshot(
 
     Parameters
     ----------
-    source
-        Who is asked for the chains.
+    sources
+        Who is asked for a chain, in this order, until one has it whole.
     clock
         The time, with a zone; it moves on while chains are fetched.
     minutes
         Before the close, the time in which chains are taken.
     spots
-        Who is asked for the underlying's price where ``source`` gives none with the chain.
+        Who is asked for the underlying's price where none comes with the chain.
     tries, pause
         How often a symbol is asked for, and the seconds between.
     """
@@ -203,7 +203,7 @@ def snapshot(
     gaps = [Gap(day, symbol, "no snapshot ran on that day") for day, symbol in missed]
     already = [symbol for symbol in symbols if today.day in seen[symbol].taken]
     wanted = [symbol for symbol in symbols if symbol not in already]
-    run = _Run(store, source, spots, clock, sleep, today)
+    run = _Run(store, sources, spots, clock, sleep, today)
     if today.timing is Timing.DUE:
         failed = run.take(wanted, tries, pause)
         gaps += [Gap(today.day, symbol, why) for symbol, why in failed.items()]
@@ -229,7 +229,7 @@ class _Run:
     """One run's way through the symbols."""
 
     store: Store
-    source: ChainSource
+    sources: Sequence[ChainSource]
     spots: Sequence[SpotSource]
     clock: Callable[[], datetime]
     sleep: Callable[[float], None]
@@ -270,18 +270,28 @@ class _Run:
             self._waiting.append(chain)
 
     def _fetched(self, symbol: str) -> _Chain:
+        """The chain of the first that has it; without one, what each of them said."""
+        said = []
+        for source in self.sources:
+            self._demand_open(self.clock())
+            try:
+                return self._fetched_from(source, symbol)
+            except Exception as error:  # one source's failure is not the others'
+                said.append(_reason(error))
+        raise NoData("; ".join(said))
+
+    def _fetched_from(self, source: ChainSource, symbol: str) -> _Chain:
         now = self.clock()
-        self._demand_open(now)
-        columns = self._with_spot(symbol, self.source.chain(symbol, now), now)
+        columns = self._with_spot(symbol, source.chain(symbol, now), now)
         there = self.clock()
         self._demand_open(there)
         # Quoted when all was there, which takes some seconds: nobody knew it any earlier.
         known = np.full(len(columns["right"]), _stamp(there))
-        rows = quote_rows({**columns, "quoted_at": known}, self.source.name)
+        rows = quote_rows({**columns, "quoted_at": known}, source.name)
         found = rows.tables.get(symbol, QUOTES.schema.empty_table())
         plain = found.filter(pc.is_in(found["root"], pa.array(_roots(symbol))))
         if not pc.any(pc.greater(plain["ask"], 0)).as_py():
-            raise NoData(f"{self.source.name}: no contract of {symbol} has an ask")
+            raise NoData(f"{source.name}: no contract of {symbol} has an ask")
         return _Chain(symbol, plain, len(rows.faults) + found.num_rows - plain.num_rows)
 
     def _store(self, chain: _Chain, patience: float = PATIENCE) -> None:
