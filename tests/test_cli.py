@@ -190,7 +190,7 @@ def test_help_has_a_short_name_everywhere(words, capsys):
 
 
 def test_whoever_stops_reading_gets_no_traceback(desk):
-    command = [sys.executable, "-m", "dollarbill_core.runs.cli", "data", "import", "?"]
+    command = [sys.executable, "-m", "dollarbill_core.runs.cli", "data", "import"]
 
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True

@@ -113,8 +113,20 @@ def test_rows_before_the_first_day_asked_for_are_left_out(desk, capsys):
     assert ends("list") == 3
 
 
+def test_what_can_be_made_anew_is_told_apart(desk, capsys):
+    ends("import", "deltaneutral", str(desk / "options.csv"))
+    ends("check")
+    capsys.readouterr()
+
+    ends("list")
+
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert last.startswith("caches and downloads in ")
+    assert last.endswith(" MB, safe to delete")
+
+
 def test_formats_are_listed_with_where_their_header_was_seen(desk, capsys):
-    assert ends("import", "?") == 0
+    assert ends("import") == 0
     told = capsys.readouterr().out
     for name in ("optionsdx", "lean", "cboe", "public", "csv"):
         assert f"\n{name}: " in f"\n{told}"

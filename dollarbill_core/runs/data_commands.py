@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 FIRST_YEAR = "2008"  # of the public history
 _LONG = 1_000  # thousandths of what is shown as a bar
 _log = logging.getLogger(__name__)
+_SPARE = ("columns", "derived", "daily", "downloads")  # of the local folder: made anew
 _BAR = "{desc} {percentage:3.0f}% |{bar}| {elapsed}"
 
 
@@ -43,8 +44,8 @@ Place = Annotated[
 @app.command("import")
 def import_(
     form: Annotated[
-        str, typer.Argument(metavar="FORMAT", help="optionsdx, lean, csv...; ? lists them.")
-    ],
+        str, typer.Argument(metavar="FORMAT", help="optionsdx, lean, csv...; none lists all.")
+    ] = "",
     files: Annotated[
         list[str] | None, typer.Argument(help="Files, folders or patterns.")
     ] = None,
@@ -77,7 +78,7 @@ def import_(
     from dollarbill_core.formats.imports import import_files
     from dollarbill_core.formats.pieces import ImportOptions
 
-    if form == "?" or not files:
+    if not files:
         _tell_formats(form)
         return
     options = ImportOptions(
@@ -239,6 +240,11 @@ def list_(data: Place = None) -> None:
         rows, size = sum(part.rows for part in own), sum(part.size for part in own)
         days = f"{min(part.first for part in own)} to {max(part.last for part in own)}"
         typer.echo(f"{table:<7} {symbol:<6} {days}  {rows:>12,} rows  {size / 1e6:>9,.1f} MB")
+    folders = [store.local / name for name in _SPARE]
+    files = [file for folder in folders for file in folder.rglob("*") if file.is_file()]
+    if files:
+        told = f"{sum(file.stat().st_size for file in files) / 1e6:,.1f} MB"
+        typer.echo(f"caches and downloads in {store.local}: {told}, safe to delete")
 
 
 def _tell_formats(form: str) -> None:
@@ -247,7 +253,7 @@ def _tell_formats(form: str) -> None:
     if form in FORMATS:
         typer.echo(f"{form}: {reader(form).seen}")
         raise ParameterError(f"name the {form} files to import")
-    if form != "?":
+    if form:
         raise ParameterError(f"no format {form!r}: there are {', '.join(FORMATS)}")
     for name in FORMATS:
         typer.echo(f"{name}: {reader(name).seen}")
