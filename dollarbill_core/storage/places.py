@@ -2,7 +2,6 @@
 
 import hashlib
 import os
-import re
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
@@ -10,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from dollarbill_core.storage.settings import load_settings
+from dollarbill_core.storage.settings import load_settings, shown
 
 OWN_FOLDER = ".local"  # of a store in a folder: staging and caches, never data
 _AT_ONCE = 16  # files on their way to disk or network: what takes time there is the answer
@@ -302,15 +301,6 @@ def _bucket(url: str, local: Path | None) -> Bucket:
     except (ValueError, OSError) as error:
         raise StoreError(f"{shown(url)} cannot be opened: {error}") from None
     return Bucket(url, filesystem, root, local)
-
-
-def shown(url: str) -> str:
-    """The URL without what may be a secret: user, password and query.
-
-    >>> shown("sftp://jo:pass@host/chains?token=1")
-    'sftp://host/chains'
-    """
-    return re.sub(r"://[^/]*@", "://", url).partition("?")[0]
 
 
 def _under_home(name: str) -> Path:
