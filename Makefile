@@ -51,7 +51,7 @@ lint: $(STAMP)  ## check style and types, change nothing
 
 # The peers are no part of the lock: what only a comparison needs is installed for it.
 bench: export DOLLARBILL_HOME := $(CURDIR)/.state/bench
-bench: $(STAMP)  ## measure against the peers: every benchmark in benchmarks/, about half an hour
+bench: $(STAMP)  ## measure against the peers: every benchmark in benchmarks/: an hour, 30 GB
 	@$(PIP) --no-build-isolation -e ".[bench]"
 	@set -e; for file in benchmarks/*.py; do echo "== $$file"; $(PY) "$$file"; done
 
