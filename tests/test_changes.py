@@ -713,7 +713,7 @@ with store.change("import") as change:
 
 def test_memory_does_not_grow_with_the_rows(tmp_path):
     code = """
-import resource, sys
+import sys
 from datetime import date, timedelta
 import numpy as np, pyarrow as pa
 from dollarbill_core.storage.schema import QUOTES, price_array
@@ -721,7 +721,8 @@ from dollarbill_core.storage.store import Store
 from tests.stored_rows import MONDAY, chains
 day = pa.concat_tables([chains([MONDAY], 4000)] * 10)
 day = day.set_column(6, "strike", price_array(np.arange(1, 40_001, dtype=np.int32)))
-def peak(): return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+from benchmarks.importing import peak_memory
+def peak(): return peak_memory() / 1024**2
 def imported(days):
     with Store.at(sys.argv[1]).change("import") as change:
         for number in range(days):
