@@ -211,7 +211,7 @@ def _last_trading_days(days: NDArray[Any]) -> NDArray[Any]:
 @cache
 def _sessions_on_or_before() -> NDArray[np.datetime64]:
     """For every day of the calendar, so that a row costs a look-up."""
-    days = np.arange(np.datetime64(FIRST_DAY), np.datetime64(LAST_DAY) + 1)
+    days = np.arange(np.datetime64(FIRST_DAY), np.datetime64(LAST_DAY) + np.timedelta64(1, "D"))
     known = np.array(sessions(FIRST_DAY, LAST_DAY), "datetime64[D]")
     found: NDArray[np.datetime64] = known[np.searchsorted(known, days, "right") - 1]
     return found

@@ -282,7 +282,7 @@ def _instants(seconds: NDArray[np.int64], kind: int) -> NDArray[np.datetime64]:
         shifts = [_shift(value) for value in seconds[starts].tolist()]
         seconds = seconds + np.repeat(shifts, np.diff(np.append(starts, len(seconds))))
     instants = (1000 * seconds).astype("datetime64[ms]")
-    instants[none] = np.datetime64("NaT")
+    instants[none] = np.datetime64("NaT", "ms")
     return instants
 
 

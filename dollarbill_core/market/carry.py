@@ -280,7 +280,9 @@ class RateHistory:
     def _latest(self, day: date) -> NDArray[np.float64]:
         """Of each term the last rate before ``day`` that is not stale; NaN without one."""
         today = np.datetime64(day, "D")
-        first, stop = np.searchsorted(self.days, [today - STALE_DAYS, today])
+        first, stop = np.searchsorted(
+            self.days, [today - np.timedelta64(STALE_DAYS, "D"), today]
+        )
         latest = np.full(len(self.years), math.nan)
         for row in self.table[first:stop]:
             latest = np.where(np.isfinite(row), row, latest)

@@ -349,7 +349,7 @@ def _days(numbers: NDArray[Any]) -> NDArray[np.datetime64]:
 
 
 def _places(days: NDArray[np.datetime64], first: date, last: date) -> list[int]:
-    ends = [np.datetime64(first, "D"), np.datetime64(last, "D") + 1]
+    ends = [np.datetime64(first, "D"), np.datetime64(last, "D") + np.timedelta64(1, "D")]
     places: list[int] = np.searchsorted(days, ends).tolist()
     return places
 
