@@ -32,7 +32,8 @@ if TYPE_CHECKING:  # the way to cached data must not load pyarrow
 NOTHING = -1  # stands in whole numbers for what is not known
 _NAMED = 10  # symbols a message lists
 _VERSION = 1  # of these columns; raised when they change
-_YEAR = np.timedelta64(365, "D")
+_DAY = np.timedelta64(1, "D")
+_YEAR = 365 * _DAY
 _MILLIONTHS = Decimal(1_000_000)
 
 
@@ -136,7 +137,7 @@ class Interest:
 
     def digest_within(self, first: date, last: date) -> str:
         """Changes with the rates known from ``first`` to ``last`` alone."""
-        day = np.arange(np.datetime64(first, "D"), np.datetime64(last, "D") + 1, 7)
+        day = np.arange(np.datetime64(first, "D"), np.datetime64(last, "D") + _DAY, 7 * _DAY)
         targets = np.array([policy_rates(each).flat for each in day.tolist()])
         if self.history is None:
             return _digest((targets,))
@@ -349,7 +350,7 @@ def _days(numbers: NDArray[Any]) -> NDArray[np.datetime64]:
 
 
 def _places(days: NDArray[np.datetime64], first: date, last: date) -> list[int]:
-    ends = [np.datetime64(first, "D"), np.datetime64(last, "D") + np.timedelta64(1, "D")]
+    ends = [np.datetime64(first, "D"), np.datetime64(last, "D") + _DAY]
     places: list[int] = np.searchsorted(days, ends).tolist()
     return places
 
