@@ -283,6 +283,8 @@ def _folder(path: str, local: Path | None) -> Folder:
     try:
         # through links: what is locked is the folder itself
         root = Path(path).expanduser().resolve()
+        if root.is_symlink():  # what Python 3.13 leaves of a loop, where others raise
+            raise OSError("its links go round in a circle")
         is_other = root.exists() and not root.is_dir()
     except (OSError, RuntimeError, ValueError) as error:  # a loop, no such user, no file name
         raise StoreError(f"{path!r} cannot be a folder: {error}") from None
