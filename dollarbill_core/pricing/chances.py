@@ -328,7 +328,7 @@ def _images(a: float, b: float, drift: float, stdev: float) -> float:
     for count in range(-_MOST_IMAGES, _MOST_IMAGES + 1):
         for start, sign in ((2 * count * width, 1.0), (2 * a + 2 * count * width, -1.0)):
             centre = start + drift
-            share = _normal_cdf((b - centre) / stdev) - _normal_cdf((a - centre) / stdev)
+            share = _normal_between((a - centre) / stdev, (b - centre) / stdev)
             # Far images weigh more than a float64 holds, but nothing of them lies inside.
             total += sign * math.exp(min(pull * start, 700.0)) * share if share else 0.0
     return total
@@ -344,6 +344,17 @@ def _modes(a: float, b: float, drift: float, stdev: float) -> float:
         reach = math.exp(pull * a) - (-1) ** count * math.exp(pull * b)
         total += math.sin(-pace * a) * decay * reach * pace / (pull * pull + pace * pace)
     return 2 / width * total
+
+
+def _normal_between(low: float, high: float) -> float:
+    """Probability that a normal number lies between two, right in its own digits.
+
+    Above 0 both tails are taken, whose digits are not lost beside 1: a far image weighs this
+    by as much as it is small.
+    """
+    if low > 0:
+        low, high = -high, -low
+    return _normal_cdf(high) - _normal_cdf(low)
 
 
 def _normal_cdf(x: float) -> float:
